@@ -1,0 +1,2 @@
+//! byteedit
+fn main() {}

@@ -1,0 +1,94 @@
+//! What the folders of a diffusers checkpoint have in common: a class, a `config.json`, one file of
+//! weights.
+
+use burn::module::Module;
+use byteedit_nn::Init;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::ModelError;
+
+/// One network of a checkpoint.
+pub trait Component: Module {
+    /// The parsed `config.json`.
+    type Config: Clone + Serialize;
+
+    /// `_class_name` in `config.json` and `model_index.json`.
+    const CLASS: &'static str;
+    /// The library that `model_index.json` names.
+    const LIBRARY: &'static str;
+    /// File name of the weights inside the component's folder.
+    const WEIGHTS_FILE: &'static str;
+    /// Parts of a parameter's path that a checkpoint spells otherwise, as `(ours, theirs)`.
+    const RENAMES: &'static [(&'static str, &'static str)] = &[];
+    /// Spellings of older files, as `(today's, older)`, tried where a key is not found.
+    const OLDER_NAMES: &'static [(&'static str, &'static str)] = &[];
+    /// A prefix that all keys have in most checkpoints and none has in the others.
+    const OPTIONAL_PREFIX: &'static str = "";
+    /// Keys that old files hold and that are no weights, such as position indices.
+    const BUFFERS: &'static [&'static str] = &[];
+
+    /// Parses and checks `config.json`.
+    ///
+    /// # Errors
+    /// [`ModelError::Json`] or [`ModelError::Unsupported`], which name the key.
+    fn parse_config(json: &str) -> Result<Self::Config, ModelError>;
+
+    /// Builds the network; `init` decides what its parameters hold.
+    fn from_config(config: &Self::Config, init: &mut Init) -> Self;
+
+    /// The configuration it was built from.
+    fn config(&self) -> &Self::Config;
+}
+
+/// A parameter's key in a checkpoint, from its path in the module.
+pub(crate) fn checkpoint_key<C: Component>(path: &str) -> String {
+    C::RENAMES.iter().fold(path.to_owned(), |key, (ours, theirs)| key.replace(ours, theirs))
+}
+
+/// The key as files of before diffusers 0.17 spell it.
+pub(crate) fn older_key<C: Component>(key: &str) -> String {
+    C::OLDER_NAMES.iter().fold(key.to_owned(), |key, (today, older)| key.replace(today, older))
+}
+
+/// Refuses keys that would change what the network computes and that it does not know: `neutral` lists
+/// the values under which a key changes nothing. Keys that begin with an underscore are provenance.
+pub(crate) fn check_extra_keys(
+    class: &'static str,
+    extra: &Map<String, Value>,
+    neutral: &[(&str, &[&str])],
+) -> Result<(), ModelError> {
+    for (key, value) in extra {
+        let inert = key.starts_with('_') || value.is_null() || *value == Value::Bool(false);
+        let accepted = neutral.iter().find(|(name, _)| name == key).map(|(_, values)| *values);
+        let text = value.to_string();
+        let fits = accepted.is_some_and(|values| values.is_empty() || values.contains(&text.as_str()));
+        if !inert && !fits {
+            let remedy = match accepted {
+                Some(values) => format!("and only {} is supported", values.join(" or ")),
+                None => "a key that this version does not know; remove it if it is a misspelling".to_owned(),
+            };
+            return Err(ModelError::Unsupported { class, key: key.clone(), value: text, remedy });
+        }
+    }
+    Ok(())
+}
+
+/// Parses a configuration, naming the class in the error.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(
+    class: &'static str,
+    json: &str,
+) -> Result<T, ModelError> {
+    serde_json::from_str(json)
+        .map_err(|source| ModelError::Json { what: format!("config.json of {class}"), source })
+}
+
+/// Refuses a value with its remedy.
+pub(crate) fn unsupported(
+    class: &'static str,
+    key: &str,
+    value: impl std::fmt::Debug,
+    remedy: impl Into<String>,
+) -> ModelError {
+    ModelError::Unsupported { class, key: key.to_owned(), value: format!("{value:?}"), remedy: remedy.into() }
+}

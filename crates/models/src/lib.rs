@@ -1,0 +1,15 @@
+//! The networks of Stable Diffusion in the field's own terms: [`unet::UNet2DConditionModel`],
+//! [`vae::AutoencoderKL`], [`text::CLIPTextModel`] and its [`tokenizer`], each configured by the
+//! `config.json` that diffusers or transformers write for it. The small model that ships with the
+//! program and Stable Diffusion 1.5 differ only in numbers.
+
+pub mod component;
+mod error;
+pub mod store;
+pub mod text;
+pub mod tokenizer;
+pub mod unet;
+pub mod vae;
+
+pub use component::Component;
+pub use error::ModelError;

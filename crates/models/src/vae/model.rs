@@ -1,0 +1,106 @@
+//! The whole autoencoder.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use byteedit_nn::{Conv2d, Init};
+
+use super::{AutoencoderKLConfig, Decoder, DiagonalGaussian, Encoder};
+use crate::ModelError;
+use crate::component::Component;
+
+/// Between pixels in [-1, 1] and a latent that is `downscale` times smaller on each side.
+#[derive(Module, Debug)]
+pub struct AutoencoderKL {
+    /// Pixels to features.
+    pub encoder: Encoder,
+    /// Features to pixels.
+    pub decoder: Decoder,
+    /// 1x1, after the encoder.
+    pub quant_conv: Option<Conv2d>,
+    /// 1x1, before the decoder.
+    pub post_quant_conv: Option<Conv2d>,
+    #[module(skip)]
+    config: AutoencoderKLConfig,
+}
+
+impl AutoencoderKL {
+    /// # Shapes
+    /// - `pixels`: `[batch, 3, height, width]` in [-1, 1], height and width multiples of `downscale`
+    /// - returns moments of `[batch, latent_channels, height / downscale, width / downscale]`, unscaled
+    pub fn encode(&self, pixels: Tensor<4>) -> DiagonalGaussian {
+        let features = self.encoder.forward(pixels);
+        DiagonalGaussian::from_moments(match &self.quant_conv {
+            Some(conv) => conv.forward(features),
+            None => features,
+        })
+    }
+
+    /// # Shapes
+    /// - `raw_latents`: `[batch, latent_channels, height, width]`, unscaled
+    /// - returns pixels of `[batch, 3, height * downscale, width * downscale]`, about [-1, 1], not
+    ///   clamped
+    pub fn decode(&self, raw_latents: Tensor<4>) -> Tensor<4> {
+        self.decoder.forward(match &self.post_quant_conv {
+            Some(conv) => conv.forward(raw_latents),
+            None => raw_latents,
+        })
+    }
+
+    /// The mean of the posterior times `scaling_factor`: the latents that diffusion works on.
+    ///
+    /// # Shapes
+    /// - as [`Self::encode`]
+    pub fn latents_from_pixels(&self, pixels: Tensor<4>) -> Tensor<4> {
+        self.encode(pixels).mean * self.config.scaling_factor
+    }
+
+    /// The inverse of [`Self::latents_from_pixels`], up to what the autoencoder loses.
+    ///
+    /// # Shapes
+    /// - as [`Self::decode`]
+    pub fn pixels_from_latents(&self, latents: Tensor<4>) -> Tensor<4> {
+        self.decode(latents / self.config.scaling_factor)
+    }
+
+    /// Sets what latents are multiplied by; the trainer measures it once the weights are final.
+    #[must_use]
+    pub fn with_scaling_factor(mut self, scaling_factor: f64) -> Self {
+        self.config.scaling_factor = scaling_factor;
+        self
+    }
+}
+
+impl Component for AutoencoderKL {
+    type Config = AutoencoderKLConfig;
+
+    const CLASS: &'static str = "AutoencoderKL";
+    const LIBRARY: &'static str = "diffusers";
+    const WEIGHTS_FILE: &'static str = "diffusion_pytorch_model.safetensors";
+    const RENAMES: &'static [(&'static str, &'static str)] =
+        &[("mid_block.attentions.0.attention.", "mid_block.attentions.0.")];
+    const OLDER_NAMES: &'static [(&'static str, &'static str)] = &[
+        ("attentions.0.to_q.", "attentions.0.query."),
+        ("attentions.0.to_k.", "attentions.0.key."),
+        ("attentions.0.to_v.", "attentions.0.value."),
+        ("attentions.0.to_out.0.", "attentions.0.proj_attn."),
+    ];
+
+    fn parse_config(json: &str) -> Result<Self::Config, ModelError> {
+        AutoencoderKLConfig::from_json(json)
+    }
+
+    fn from_config(config: &Self::Config, init: &mut Init) -> Self {
+        let latent = config.latent_channels;
+        Self {
+            encoder: Encoder::new(init, config),
+            decoder: Decoder::new(init, config),
+            quant_conv: config.use_quant_conv.then(|| Conv2d::pointwise(init, [2 * latent; 2])),
+            post_quant_conv: config.use_post_quant_conv.then(|| Conv2d::pointwise(init, [latent; 2])),
+            config: config.clone(),
+        }
+    }
+
+    fn config(&self) -> &Self::Config {
+        &self.config
+    }
+}

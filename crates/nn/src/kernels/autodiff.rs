@@ -1,0 +1,232 @@
+//! Gradients of the kernels: which inputs are kept, and which kernel gives which gradient.
+
+use burn::backend::Backend;
+use burn::backend::tensor::FloatTensor;
+use burn_autodiff::Autodiff;
+use burn_autodiff::NodeId;
+use burn_autodiff::checkpoint::base::Checkpointer;
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+
+use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
+
+#[derive(Debug)]
+struct Conv2dBackward;
+
+impl<B: Backend + KernelOps> Backward<B, 3> for Conv2dBackward {
+    type State = (NodeId, NodeId, ConvGeometry);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, inputs: &mut Checkpointer) {
+        let [x_node, weight_node, bias_node] = ops.parents;
+        let (x, weight, geometry) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let x = inputs.retrieve_node_output::<FloatTensor<B>>(x);
+        let weight = inputs.retrieve_node_output::<FloatTensor<B>>(weight);
+        if weight_node.is_some() || bias_node.is_some() {
+            let (weight_grad, bias_grad) =
+                B::kernel_conv2d_weight_grad(x.clone(), weight.clone(), grad.clone(), geometry);
+            if let Some(node) = weight_node {
+                grads.register::<B>(node.id, weight_grad);
+            }
+            if let Some(node) = bias_node {
+                grads.register::<B>(node.id, bias_grad);
+            }
+        }
+        if let Some(node) = x_node {
+            grads.register::<B>(node.id, B::kernel_conv2d_x_grad(x, weight, grad, geometry));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GroupNormBackward;
+
+impl<B: Backend + KernelOps> Backward<B, 3> for GroupNormBackward {
+    type State = (NodeId, NodeId, NodeId, GroupNormSettings);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, inputs: &mut Checkpointer) {
+        let (x, weight, bias, settings) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let x = inputs.retrieve_node_output::<FloatTensor<B>>(x);
+        let weight = inputs.retrieve_node_output::<FloatTensor<B>>(weight);
+        let bias = inputs.retrieve_node_output::<FloatTensor<B>>(bias);
+        let (x_grad, weight_grad, bias_grad) = B::kernel_group_norm_grad(x, weight, bias, grad, settings);
+        for (node, grad) in ops.parents.into_iter().zip([x_grad, weight_grad, bias_grad]) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GegluBackward;
+
+impl<B: Backend + KernelOps> Backward<B, 1> for GegluBackward {
+    type State = NodeId;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, inputs: &mut Checkpointer) {
+        let [node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let x = inputs.retrieve_node_output::<FloatTensor<B>>(ops.state);
+        if let Some(node) = node {
+            grads.register::<B>(node.id, B::kernel_geglu_grad(x, grad));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct AttentionBackward;
+
+impl<B: Backend + KernelOps> Backward<B, 3> for AttentionBackward {
+    type State = (NodeId, NodeId, NodeId, usize);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, inputs: &mut Checkpointer) {
+        let (q, k, v, n_heads) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let q = inputs.retrieve_node_output::<FloatTensor<B>>(q);
+        let k = inputs.retrieve_node_output::<FloatTensor<B>>(k);
+        let v = inputs.retrieve_node_output::<FloatTensor<B>>(v);
+        let (q_grad, k_grad, v_grad) = B::kernel_attention_grad(q, k, v, grad, n_heads);
+        for (node, grad) in ops.parents.into_iter().zip([q_grad, k_grad, v_grad]) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
+impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
+    fn kernel_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: ConvGeometry,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        match Conv2dBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), geometry);
+                let y = B::kernel_conv2d(
+                    x.into_primitive(),
+                    weight.into_primitive(),
+                    bias.into_primitive(),
+                    geometry,
+                );
+                prep.finish(state, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_conv2d(
+                x.into_primitive(),
+                weight.into_primitive(),
+                bias.into_primitive(),
+                geometry,
+            )),
+        }
+    }
+
+    fn kernel_conv2d_x_grad(
+        _x: FloatTensor<Self>,
+        _weight: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+        _geometry: ConvGeometry,
+    ) -> FloatTensor<Self> {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_conv2d_weight_grad(
+        _x: FloatTensor<Self>,
+        _weight: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+        _geometry: ConvGeometry,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_group_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        settings: GroupNormSettings,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        match GroupNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), prep.checkpoint(&bias), settings);
+                let y = B::kernel_group_norm(
+                    x.into_primitive(),
+                    weight.into_primitive(),
+                    bias.into_primitive(),
+                    settings,
+                );
+                prep.finish(state, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_group_norm(
+                x.into_primitive(),
+                weight.into_primitive(),
+                bias.into_primitive(),
+                settings,
+            )),
+        }
+    }
+
+    fn kernel_group_norm_grad(
+        _x: FloatTensor<Self>,
+        _weight: FloatTensor<Self>,
+        _bias: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+        _settings: GroupNormSettings,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_geglu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match GegluBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = prep.checkpoint(&x);
+                prep.finish(state, B::kernel_geglu(x.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_geglu(x.into_primitive())),
+        }
+    }
+
+    fn kernel_geglu_grad(_x: FloatTensor<Self>, _grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        n_heads: usize,
+    ) -> FloatTensor<Self> {
+        let nodes = [q.node(), k.node(), v.node()];
+        match AttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&q), prep.checkpoint(&k), prep.checkpoint(&v), n_heads);
+                let y =
+                    B::kernel_attention(q.into_primitive(), k.into_primitive(), v.into_primitive(), n_heads);
+                prep.finish(state, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_attention(
+                q.into_primitive(),
+                k.into_primitive(),
+                v.into_primitive(),
+                n_heads,
+            )),
+        }
+    }
+
+    fn kernel_attention_grad(
+        _q: FloatTensor<Self>,
+        _k: FloatTensor<Self>,
+        _v: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+        _n_heads: usize,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("{FIRST_ORDER}")
+    }
+}
+
+/// Burn differentiates once; only the backward pass of the inner backend calls a gradient kernel.
+const FIRST_ORDER: &str = "a gradient kernel was called under autodiff, which is first-order; this is a bug";

@@ -1,0 +1,161 @@
+//! The kernels on Flex tensors: contiguous f32 slices in, contiguous f32 tensors out.
+
+use burn::backend::Flex;
+use burn::backend::TensorMetadata;
+use burn::tensor::{Shape, TensorData};
+use burn_flex::FlexTensor;
+
+use super::host::attention::{self, AttentionShape};
+use super::host::conv::{self, ConvShape};
+use super::host::gated;
+use super::host::norm::{self, NormShape};
+use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
+
+/// A tensor's numbers in row-major order.
+struct Contiguous(FlexTensor);
+
+impl Contiguous {
+    fn new(tensor: FlexTensor) -> Self {
+        Self(tensor.to_contiguous())
+    }
+
+    fn values(&self) -> &[f32] {
+        let start = self.0.layout().start_offset();
+        &self.0.storage::<f32>()[start..start + self.0.layout().num_elements()]
+    }
+}
+
+fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape.into()))
+}
+
+fn conv_shape(x: &FlexTensor, weight: &FlexTensor, geometry: ConvGeometry) -> ConvShape {
+    let [batch, channels_in, height, width] = x.shape().dims();
+    let [channels_out, _, kernel, _] = weight.shape().dims();
+    ConvShape {
+        batch,
+        channels_in,
+        channels_out,
+        height,
+        width,
+        kernel,
+        stride: geometry.stride,
+        padding: geometry.padding,
+    }
+}
+
+fn norm_shape(x: &FlexTensor, settings: GroupNormSettings) -> NormShape {
+    let [batch, channels, height, width] = x.shape().dims();
+    NormShape {
+        batch,
+        channels,
+        plane: height * width,
+        n_groups: settings.n_groups,
+        epsilon: settings.epsilon as f32,
+        silu: settings.silu,
+    }
+}
+
+fn attention_shape(q: &FlexTensor, k: &FlexTensor, n_heads: usize) -> AttentionShape {
+    let [batch, tokens, width] = q.shape().dims();
+    let [_, keys, _] = k.shape().dims();
+    AttentionShape { batch, tokens, keys, n_heads, d_head: width / n_heads }
+}
+
+impl KernelOps for Flex {
+    fn kernel_conv2d(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        geometry: ConvGeometry,
+    ) -> FlexTensor {
+        let shape = conv_shape(&x, &weight, geometry);
+        let (x, weight, bias) = (Contiguous::new(x), Contiguous::new(weight), Contiguous::new(bias));
+        let y = conv::forward(x.values(), weight.values(), bias.values(), shape);
+        tensor(y, [shape.batch, shape.channels_out, shape.out_height(), shape.out_width()])
+    }
+
+    fn kernel_conv2d_x_grad(
+        x: FlexTensor,
+        weight: FlexTensor,
+        grad: FlexTensor,
+        geometry: ConvGeometry,
+    ) -> FlexTensor {
+        let shape = conv_shape(&x, &weight, geometry);
+        let (weight, grad) = (Contiguous::new(weight), Contiguous::new(grad));
+        tensor(conv::x_grad(weight.values(), grad.values(), shape), x.shape())
+    }
+
+    fn kernel_conv2d_weight_grad(
+        x: FlexTensor,
+        weight: FlexTensor,
+        grad: FlexTensor,
+        geometry: ConvGeometry,
+    ) -> (FlexTensor, FlexTensor) {
+        let shape = conv_shape(&x, &weight, geometry);
+        let (x, grad) = (Contiguous::new(x), Contiguous::new(grad));
+        let weight_grad = conv::weight_grad(x.values(), grad.values(), shape);
+        let bias_grad = conv::bias_grad(grad.values(), shape);
+        (tensor(weight_grad, weight.shape()), tensor(bias_grad, [shape.channels_out]))
+    }
+
+    fn kernel_group_norm(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        settings: GroupNormSettings,
+    ) -> FlexTensor {
+        let (shape, dims) = (norm_shape(&x, settings), x.shape());
+        let (x, weight, bias) = (Contiguous::new(x), Contiguous::new(weight), Contiguous::new(bias));
+        tensor(norm::forward(x.values(), weight.values(), bias.values(), shape), dims)
+    }
+
+    fn kernel_group_norm_grad(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        grad: FlexTensor,
+        settings: GroupNormSettings,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let (shape, dims) = (norm_shape(&x, settings), x.shape());
+        let (x, weight) = (Contiguous::new(x), Contiguous::new(weight));
+        let (bias, grad) = (Contiguous::new(bias), Contiguous::new(grad));
+        let (x_grad, weight_grad, bias_grad) =
+            norm::backward(x.values(), weight.values(), bias.values(), grad.values(), shape);
+        let channels = [shape.channels];
+        (tensor(x_grad, dims), tensor(weight_grad, channels), tensor(bias_grad, channels))
+    }
+
+    fn kernel_geglu(x: FlexTensor) -> FlexTensor {
+        let [batch, tokens, width] = x.shape().dims();
+        tensor(gated::forward(Contiguous::new(x).values(), width / 2), [batch, tokens, width / 2])
+    }
+
+    fn kernel_geglu_grad(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        let dims: [usize; 3] = x.shape().dims();
+        let (x, grad) = (Contiguous::new(x), Contiguous::new(grad));
+        tensor(gated::backward(x.values(), grad.values(), dims[2] / 2), dims)
+    }
+
+    fn kernel_attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, n_heads: usize) -> FlexTensor {
+        let (shape, dims) = (attention_shape(&q, &k, n_heads), q.shape());
+        let (q, k, v) = (Contiguous::new(q), Contiguous::new(k), Contiguous::new(v));
+        tensor(attention::forward(q.values(), k.values(), v.values(), shape), dims)
+    }
+
+    fn kernel_attention_grad(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        grad: FlexTensor,
+        n_heads: usize,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let shape = attention_shape(&q, &k, n_heads);
+        let (q_dims, k_dims) = (q.shape(), k.shape());
+        let (q, k) = (Contiguous::new(q), Contiguous::new(k));
+        let (v, grad) = (Contiguous::new(v), Contiguous::new(grad));
+        let [q_grad, k_grad, v_grad] =
+            attention::backward(q.values(), k.values(), v.values(), grad.values(), shape);
+        (tensor(q_grad, q_dims), tensor(k_grad, k_dims.clone()), tensor(v_grad, k_dims))
+    }
+}

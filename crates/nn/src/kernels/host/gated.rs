@@ -1,0 +1,52 @@
+//! `GEGLU` and its gradient, row by row.
+
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use super::math::{normal_cdf, normal_pdf};
+
+/// Rows that one task takes.
+const ROWS: usize = 64;
+
+/// `y = value * gate * Φ(gate)` of rows of `2 * d`.
+pub(in super::super) fn forward(x: &[f32], d: usize) -> Vec<f32> {
+    let mut y = vec![0.0; x.len() / 2];
+    y.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * 2 * d)).for_each(|(y, x)| rows(y, x, d));
+    y
+}
+
+/// Gradient of the rows of `2 * d`: `Φ(g) g dy` for the values, `value (Φ(g) + g φ(g)) dy` for the gates.
+pub(in super::super) fn backward(x: &[f32], grad: &[f32], d: usize) -> Vec<f32> {
+    let mut x_grad = vec![0.0; x.len()];
+    x_grad
+        .par_chunks_mut(ROWS * 2 * d)
+        .zip(x.par_chunks(ROWS * 2 * d))
+        .zip(grad.par_chunks(ROWS * d))
+        .for_each(|((x_grad, x), grad)| rows_grad(x_grad, x, grad, d));
+    x_grad
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn rows(y: &mut [f32], x: &[f32], d: usize) {
+    for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(2 * d)) {
+        let (value, gate) = x.split_at(d);
+        for ((y, value), gate) in y.iter_mut().zip(value).zip(gate) {
+            *y = value * gate * normal_cdf(*gate);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn rows_grad(x_grad: &mut [f32], x: &[f32], grad: &[f32], d: usize) {
+    for ((x_grad, x), grad) in
+        x_grad.chunks_exact_mut(2 * d).zip(x.chunks_exact(2 * d)).zip(grad.chunks_exact(d))
+    {
+        let (value, gate) = x.split_at(d);
+        let (value_grad, gate_grad) = x_grad.split_at_mut(d);
+        for i in 0..d {
+            let cdf = normal_cdf(gate[i]);
+            value_grad[i] = gate[i] * cdf * grad[i];
+            gate_grad[i] = value[i] * (cdf + gate[i] * normal_pdf(gate[i])) * grad[i];
+        }
+    }
+}

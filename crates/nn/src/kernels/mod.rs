@@ -1,0 +1,19 @@
+//! CPU fast paths for the operations in which a diffusion network spends its time.
+//!
+//! Each function here has two bodies: a kernel of our own for f32 on the Flex backend, with its own
+//! gradient, and a `*_reference` of ordinary tensor operations for everything else (GPUs, f64), which
+//! is also what the tests hold the kernel against. Callers see one function and no backend.
+//!
+//! The kernels keep `PyTorch`'s layouts, so that no operation begins with a transpose: pixels are
+//! `[batch, channels, height, width]`, tokens `[batch, tokens, heads * d_head]`.
+
+mod autodiff;
+mod flex;
+mod functions;
+mod host;
+mod ops;
+
+pub use functions::{
+    attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
+    group_norm_reference,
+};

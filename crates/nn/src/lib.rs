@@ -1,0 +1,30 @@
+//! Building blocks that two or more of the models share.
+//!
+//! Layers carry the names and the weight layouts of `PyTorch` and diffusers, so the path of a
+//! parameter inside a model *is* its key in a checkpoint and no table of renames or transposes stands
+//! between them. This crate knows no checkpoint format.
+
+mod attention;
+mod conv;
+mod embedding;
+mod init;
+pub mod kernels;
+mod linear;
+mod norm;
+pub mod parameters;
+mod resnet;
+mod timestep;
+mod transformer;
+
+pub use attention::{Attention, merge_heads, split_heads};
+pub use conv::Conv2d;
+pub use embedding::Embedding;
+pub use init::Init;
+pub use linear::Linear;
+pub use norm::{GroupNorm, LayerNorm};
+pub use resnet::{Downsample2D, NormSettings, ResnetBlock2D, Upsample2D};
+pub use timestep::{TimestepEmbedding, timestep_features};
+pub use transformer::{
+    BasicTransformerBlock, FeedForward, Transformer2DModel, TransformerWidths, pixels_from_tokens,
+    tokens_from_pixels,
+};

@@ -1,0 +1,157 @@
+//! Every kernel against its reference of ordinary operations: values and all gradients.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use byteedit_nn::kernels::{
+    attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
+    group_norm_reference,
+};
+use proptest::prelude::*;
+
+/// Largest difference allowed, as a fraction of the largest expected magnitude: sums of up to a few
+/// thousand f32 products in two different orders.
+const TOLERANCE: f32 = 2e-5;
+
+/// Numbers in [-1, 1] that differ between `seed`s and have no structure.
+fn noise<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let values: Vec<f32> = (0..shape.iter().product::<usize>())
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+fn assert_close<const D: usize>(what: &str, actual: Tensor<D>, expected: Tensor<D>) {
+    assert_eq!(actual.dims(), expected.dims(), "{what}: shape");
+    let actual = actual.into_data().try_to_vec::<f32>().expect("f32");
+    let expected = expected.into_data().try_to_vec::<f32>().expect("f32");
+    let largest = expected.iter().fold(1e-3_f32, |largest, value| largest.max(value.abs()));
+    for (index, (a, e)) in actual.iter().zip(&expected).enumerate() {
+        assert!((a - e).abs() <= TOLERANCE * largest, "{what}[{index}]: {a} instead of {e}");
+    }
+}
+
+/// Runs `kernel` and `reference` on tracked copies of three inputs, weighs the outputs by the same
+/// numbers, and compares outputs and gradients.
+fn check<const A: usize, const B: usize, const C: usize, const R: usize>(
+    inputs: (Tensor<A>, Tensor<B>, Tensor<C>),
+    kernel: impl Fn(Tensor<A>, Tensor<B>, Tensor<C>) -> Tensor<R>,
+    reference: impl Fn(Tensor<A>, Tensor<B>, Tensor<C>) -> Tensor<R>,
+) {
+    let run = |f: &dyn Fn(Tensor<A>, Tensor<B>, Tensor<C>) -> Tensor<R>| {
+        let a = Tensor::from_inner(inputs.0.clone()).require_grad();
+        let b = Tensor::from_inner(inputs.1.clone()).require_grad();
+        let c = Tensor::from_inner(inputs.2.clone()).require_grad();
+        let y = f(a.clone(), b.clone(), c.clone());
+        let weights = noise(y.dims(), 99);
+        let mut grads = (y.clone() * weights).sum().backward();
+        (y.inner(), a.grad_remove(&mut grads), b.grad_remove(&mut grads), c.grad_remove(&mut grads))
+    };
+    let (y, a, b, c) = run(&kernel);
+    let (y_reference, a_reference, b_reference, c_reference) = run(&reference);
+    assert_close("output", y, y_reference);
+    assert_close("gradient of input 1", a.expect("tracked"), a_reference.expect("tracked"));
+    assert_close("gradient of input 2", b.expect("tracked"), b_reference.expect("tracked"));
+    assert_close("gradient of input 3", c.expect("tracked"), c_reference.expect("tracked"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn conv2d_matches_its_reference(
+        batch in 1_usize..5, c_in in 1_usize..20, c_out in 1_usize..20,
+        height in 3_usize..20, width in 3_usize..20,
+        (kernel, stride, padding) in prop_oneof![
+            Just((1, 1, 0)), Just((3, 1, 1)), Just((3, 2, 1)), Just((3, 2, 0)), Just((3, 1, 0)),
+        ],
+        seed in any::<u64>(),
+    ) {
+        let inputs = (
+            noise([batch, c_in, height, width], seed),
+            noise([c_out, c_in, kernel, kernel], seed ^ 1),
+            noise([c_out], seed ^ 2),
+        );
+        check(
+            inputs,
+            |x, w, b| conv2d(x, w, b, stride, padding),
+            |x, w, b| conv2d_reference(x, w, b, stride, padding),
+        );
+    }
+
+    #[test]
+    fn group_norm_matches_its_reference(
+        batch in 1_usize..4, n_groups in 1_usize..5, per_group in 1_usize..5,
+        height in 1_usize..9, width in 2_usize..9, with_silu in any::<bool>(), seed in any::<u64>(),
+    ) {
+        let channels = n_groups * per_group;
+        let inputs = (
+            noise([batch, channels, height, width], seed) * 3.0 + 0.5,
+            noise([channels], seed ^ 1) + 1.0,
+            noise([channels], seed ^ 2),
+        );
+        check(
+            inputs,
+            |x, w, b| group_norm(x, w, b, n_groups, 1e-5, with_silu),
+            |x, w, b| group_norm_reference(x, w, b, n_groups, 1e-5, with_silu),
+        );
+    }
+
+    #[test]
+    fn attention_matches_its_reference(
+        batch in 1_usize..3, tokens in 1_usize..70, keys in 1_usize..70,
+        n_heads in 1_usize..4, d_head in prop_oneof![Just(8_usize), Just(32), Just(40)],
+        seed in any::<u64>(),
+    ) {
+        let width = n_heads * d_head;
+        let inputs = (
+            noise([batch, tokens, width], seed) * 2.0,
+            noise([batch, keys, width], seed ^ 1) * 2.0,
+            noise([batch, keys, width], seed ^ 2),
+        );
+        check(
+            inputs,
+            |q, k, v| attention(q, k, v, n_heads),
+            |q, k, v| attention_reference(q, k, v, n_heads),
+        );
+    }
+
+    #[test]
+    fn geglu_matches_its_reference(
+        batch in 1_usize..3, tokens in 1_usize..100, d in 1_usize..40, seed in any::<u64>(),
+    ) {
+        let x = noise([batch, tokens, 2 * d], seed) * 4.0;
+        let unused = || noise([1], 0);
+        check(
+            (x, unused(), unused()),
+            |x, a, b| geglu(x) + (a + b).reshape([1, 1, 1]),
+            |x, a, b| geglu_reference(x) + (a + b).reshape([1, 1, 1]),
+        );
+    }
+}
+
+#[test]
+fn a_long_attention_is_cut_into_blocks_of_queries() {
+    let inputs = (noise([1, 1100, 16], 1), noise([1, 1030, 16], 2), noise([1, 1030, 16], 3));
+    check(inputs, |q, k, v| attention(q, k, v, 2), |q, k, v| attention_reference(q, k, v, 2));
+}
+
+#[test]
+fn a_large_convolution_is_cut_into_tiles() {
+    let inputs = (noise([1, 32, 70, 90], 1), noise([24, 32, 3, 3], 2), noise([24], 3));
+    check(inputs, |x, w, b| conv2d(x, w, b, 1, 1), |x, w, b| conv2d_reference(x, w, b, 1, 1));
+}
+
+#[test]
+fn results_repeat_bit_for_bit() {
+    let run = || {
+        let x = Tensor::from_inner(noise([6, 24, 16, 16], 1)).require_grad();
+        let w = Tensor::from_inner(noise([32, 24, 3, 3], 2)).require_grad();
+        let y = conv2d(x, w.clone(), noise([32], 3), 1, 1);
+        let mut grads = y.square().sum().backward();
+        w.grad_remove(&mut grads).expect("tracked").into_data().try_to_vec::<f32>().expect("f32")
+    };
+    assert_eq!(run(), run());
+}
