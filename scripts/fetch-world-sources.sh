@@ -27,7 +27,7 @@ debian() {
 
 # npm_package NAME VERSION FILE SHA256 FOLDER
 npm_package() {
-    [ -f "$3" ] || npm pack --silent "$1@$2"
+    [ -f "$3" ] || npm pack --silent "$1@$2" >&2
     checked "$3" "$4"
     mkdir -p "$5"
     tar -xzf "$3" -C "$5"

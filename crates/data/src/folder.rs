@@ -1,0 +1,217 @@
+//! A folder of pictures described by `metadata.jsonl`, as `imagefolder` datasets have it.
+//!
+//! One JSON object per line: `file_name` (relative to the folder), `text` (the caption) and,
+//! optionally, `mask` (a picture of the same size, white where it is to be repainted). Other keys
+//! are left alone, so that folders written for other tools work too.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::picture_io::{mask_from_bytes, read, rgb_from_bytes};
+use crate::resample::{Window, resize_window};
+use crate::{DataError, Mask, Result, Rgb8, Stream};
+
+/// Name of the description inside the folder.
+pub const METADATA: &str = "metadata.jsonl";
+
+/// A folder of captioned pictures; pictures are read when asked for.
+#[derive(Clone, Debug)]
+pub struct FolderDataset {
+    root: PathBuf,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Entry {
+    file_name: String,
+    text: String,
+    #[serde(default)]
+    mask: Option<String>,
+}
+
+/// One picture of a folder, cut square and resized.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FolderItem {
+    /// The picture, `size x size`.
+    pub picture: Rgb8,
+    /// Its edit mask, where the folder has one, cut the same way.
+    pub edit_mask: Option<Mask>,
+    /// Its caption.
+    pub caption: String,
+}
+
+/// Which square of a picture is used.
+#[derive(Debug)]
+pub enum Crop<'a> {
+    /// The largest square in the middle.
+    Center,
+    /// A square of 70 to 100 % of the shorter side, anywhere.
+    Random(&'a mut Stream),
+}
+
+impl FolderDataset {
+    /// Reads the description of `root`; no picture is opened yet, but each must exist.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if there is no readable `metadata.jsonl`; [`DataError::Line`] for a line
+    /// that is not as described or names a missing file, and for a description without any line.
+    pub fn open(root: &Path) -> Result<Self> {
+        let path = root.join(METADATA);
+        let text = std::fs::read_to_string(&path).map_err(DataError::reading(&path))?;
+        let mut entries = Vec::new();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let bad = |reason| DataError::Line { path: path.clone(), line: number + 1, reason };
+            let entry: Entry = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+            for file in std::iter::once(&entry.file_name).chain(&entry.mask) {
+                if !root.join(file).is_file() {
+                    return Err(bad(format!("there is no file {file} in {}", root.display())));
+                }
+            }
+            entries.push(entry);
+        }
+        if entries.is_empty() {
+            let reason = r#"no picture is listed: add lines such as {"file_name": "a.png", "text": "a cat"}"#;
+            return Err(DataError::Line { path, line: 1, reason: reason.to_owned() });
+        }
+        Ok(Self { root: root.to_owned(), entries })
+    }
+
+    /// Number of pictures.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no picture; never true of an opened folder.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All captions, in the order of the description.
+    pub fn captions(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.text.as_str())
+    }
+
+    /// Reads picture `index`, cut to a square and resized to `size x size` pixels.
+    ///
+    /// # Errors
+    /// [`DataError::Index`] beyond the end; [`DataError::Io`] and [`DataError::Picture`] for files
+    /// that cannot be used, also where picture and mask differ in size.
+    pub fn load(&self, index: usize, size: usize, crop: Crop) -> Result<FolderItem> {
+        let missing = DataError::Index { index, len: self.entries.len() };
+        let entry = self.entries.get(index).ok_or(missing)?;
+        let picture = rgb_from_bytes(&read(&self.root.join(&entry.file_name))?, &entry.file_name)?;
+        let window = square(&picture, crop);
+        let edit_mask = match &entry.mask {
+            Some(name) => Some(self.load_mask(name, &picture, window, size)?),
+            None => None,
+        };
+        Ok(FolderItem {
+            picture: resize_window(&picture, window, size),
+            edit_mask,
+            caption: entry.text.clone(),
+        })
+    }
+
+    fn load_mask(&self, name: &str, picture: &Rgb8, window: Window, size: usize) -> Result<Mask> {
+        let mask = mask_from_bytes(&read(&self.root.join(name))?, name)?;
+        if (mask.width, mask.height) != (picture.width, picture.height) {
+            let reason = format!(
+                "the mask is {}x{} px, but its picture {}x{} px",
+                mask.width, mask.height, picture.width, picture.height
+            );
+            return Err(DataError::Picture { name: name.to_owned(), reason });
+        }
+        // Nearest: a mask has no values in between.
+        let at = |start: f32, index: usize, limit: usize| {
+            let center = start + (index as f32 + 0.5) * window.side / size as f32;
+            (center as usize).min(limit - 1)
+        };
+        Ok(Mask::from_fn(size, size, |x, y| {
+            mask.get(at(window.x, x, mask.width), at(window.y, y, mask.height))
+        }))
+    }
+}
+
+fn square(picture: &Rgb8, crop: Crop) -> Window {
+    let short = picture.width.min(picture.height) as f32;
+    let (width, height) = (picture.width as f32, picture.height as f32);
+    match crop {
+        Crop::Center => {
+            Window { x: 0.5 * (width - short), y: 0.5 * (height - short), side: short, flip: false }
+        }
+        Crop::Random(stream) => {
+            let side = short * stream.uniform(0.7, 1.0);
+            let (x, y) = (stream.uniform(0.0, width - side), stream.uniform(0.0, height - side));
+            Window { x, y, side, flip: false }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture_io::{dynamic_from_mask, dynamic_from_rgb, encode};
+
+    fn folder(lines: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let mut picture = Rgb8::filled(60, 40, [200, 30, 40]);
+        for pixel in &mut picture.data.as_chunks_mut::<3>().0[..60 * 20] {
+            *pixel = [10, 20, 220];
+        }
+        let png = |picture| encode(&picture, image::ImageFormat::Png, "test").unwrap();
+        std::fs::write(dir.path().join("a.png"), png(dynamic_from_rgb(picture))).unwrap();
+        let mask = Mask::from_fn(60, 40, |x, _| x < 30);
+        std::fs::write(dir.path().join("m.png"), png(dynamic_from_mask(mask))).unwrap();
+        std::fs::write(dir.path().join("small.png"), png(dynamic_from_mask(Mask::full(3, 3)))).unwrap();
+        std::fs::write(dir.path().join("text.png"), "not a picture").unwrap();
+        std::fs::write(dir.path().join(METADATA), lines).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_picture_is_cut_square_with_its_mask() {
+        let dir =
+            folder("{\"file_name\": \"a.png\", \"text\": \"a flag\", \"mask\": \"m.png\", \"x\": 1}\n\n");
+        let data = FolderDataset::open(dir.path()).unwrap();
+        let item = data.load(0, 20, Crop::Center).unwrap();
+        assert_eq!((data.len(), item.caption.as_str()), (1, "a flag"));
+        assert_eq!((item.picture.pixel(10, 2), item.picture.pixel(10, 17)), ([10, 20, 220], [200, 30, 40]));
+        // The central square of 60x40 starts at column 10, so columns 10 to 29 of the mask are set.
+        assert_eq!(item.edit_mask.unwrap(), Mask::from_fn(20, 20, |x, _| x < 10));
+        let mut stream = Stream::new([1, 0, 0, 0]);
+        let random = data.load(0, 16, Crop::Random(&mut stream)).unwrap();
+        assert_eq!((random.picture.width, random.picture.height), (16, 16));
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        let message = |lines: &str| FolderDataset::open(folder(lines).path()).unwrap_err().to_string();
+        let good = r#"{"file_name": "a.png", "text": "a flag"}"#;
+        assert!(
+            message(&format!("{good}\n{{\"file_name\": \"b.png\", \"text\": \"\"}}")).contains("jsonl:2: ")
+        );
+        assert!(
+            message(&format!("{good}\n\n{{\"file_name\": \"a.png\"}}"))
+                .contains("jsonl:3: missing field `text`")
+        );
+        assert!(message("nonsense").contains("jsonl:1: "));
+        assert!(message("").contains("no picture is listed"));
+        let none = tempfile::tempdir().unwrap();
+        assert!(FolderDataset::open(none.path()).unwrap_err().to_string().contains("metadata.jsonl"));
+    }
+
+    #[test]
+    fn unusable_pictures_are_named() {
+        let lines = concat!(
+            "{\"file_name\": \"text.png\", \"text\": \"\"}\n",
+            "{\"file_name\": \"a.png\", \"text\": \"\", \"mask\": \"small.png\"}\n"
+        );
+        let dir = folder(lines);
+        let data = FolderDataset::open(dir.path()).unwrap();
+        let message = |index| data.load(index, 8, Crop::Center).unwrap_err().to_string();
+        assert!(message(0).contains("text.png is not a usable picture"));
+        assert!(message(1).contains("3x3 px, but its picture 60x40 px"), "{}", message(1));
+        assert!(message(2).contains("item 2 does not exist: the dataset holds 2"));
+    }
+}

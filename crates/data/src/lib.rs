@@ -1,0 +1,33 @@
+//! Training and evaluation data: the mini world, the paper's mask strategy and folders of pictures.
+//!
+//! - [`world`] composes captioned objects on photographs, so that every task has an exact truth;
+//! - [`mask`] draws edit masks as the paper does (section 4.1): global, irregular, square, outward,
+//!   and dilated instance masks merged with random ones;
+//! - [`folder`] reads a folder of pictures described by `metadata.jsonl`;
+//! - [`color`] names the colour of a region by measuring its pixels, for captions and for scoring.
+//!
+//! The crate knows no model and no tensor. All randomness comes from [`Stream`], a counter-based
+//! generator keyed by the caller, so that a sample depends on its address alone and never on the
+//! order in which samples are drawn.
+
+pub mod color;
+pub mod error;
+pub mod folder;
+pub mod mask;
+pub mod picture;
+mod picture_io;
+mod recolor;
+mod resample;
+mod stream;
+pub mod world;
+
+pub use color::ColorWord;
+pub use error::DataError;
+pub use folder::{FolderDataset, FolderItem};
+pub use mask::{Mask, MaskKind, MaskStrategy, Rect};
+pub use picture::{Rgb8, Rgba8};
+pub use stream::Stream;
+pub use world::{PairSpec, Sample, SampleSpec, Split, Task, World};
+
+/// Result of this crate's fallible functions.
+pub type Result<T, E = DataError> = std::result::Result<T, E>;

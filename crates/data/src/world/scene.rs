@@ -1,0 +1,114 @@
+//! A scene: a background, and usually an object with its shadow composed on it.
+
+use super::patch::{Patch, Pose, SOLID};
+use super::shadow::shadow;
+use super::{Split, World};
+use crate::color::{ColorWord, measure};
+use crate::mask::{Mask, Rect};
+use crate::{Rgb8, Stream};
+
+/// Shortest and longest side of an object, as a share of the frame.
+const OBJECT_SHARE: [f32; 2] = [0.35, 0.75];
+/// Largest turn of an object, in degrees, to either side.
+const MAX_TURN: f32 = 15.0;
+/// Probability that an object with a dominant hue is turned to another.
+const P_RECOLOR: f32 = 0.65;
+/// How far an object's exposure follows its surroundings.
+const EXPOSURE: f32 = 0.4;
+
+/// A background and what was put on it.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) background: Rgb8,
+    /// Background, shadow and object; the background alone where there is no object.
+    pub(super) composite: Rgb8,
+    /// Index of the photograph, or `None` for a plain background.
+    pub(super) photo: Option<usize>,
+    pub(super) object: Option<Placed>,
+}
+
+/// An object in a scene.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) concept: usize,
+    /// The colour word measured on the composite, if one is true.
+    pub(super) color: Option<ColorWord>,
+    /// The box around the silhouette.
+    pub(super) rect: Rect,
+    /// The object's solid pixels.
+    pub(super) silhouette: Mask,
+    /// Every pixel that differs from the background: object, soft edge and shadow.
+    pub(super) footprint: Mask,
+}
+
+impl World {
+    /// Puts a random object of `split` on `background`.
+    pub(super) fn compose(
+        &self,
+        split: Split,
+        background: Rgb8,
+        photo: Option<usize>,
+        stream: &mut Stream,
+    ) -> Scene {
+        let size = background.width;
+        let concept = stream.below(self.concepts.len());
+        let choices = match split {
+            Split::Train | Split::Validation => &self.concepts[concept].seen,
+            Split::Test => &self.concepts[concept].unseen,
+        };
+        let rendering = &self.renderings[choices[stream.below(choices.len())]];
+        let pose = Pose {
+            side: size as f32 * stream.uniform(OBJECT_SHARE[0], OBJECT_SHARE[1]),
+            angle: stream.uniform(-MAX_TURN, MAX_TURN).to_radians(),
+            flip: stream.chance(0.5),
+        };
+        let mut patch = Patch::place(&rendering.picture, pose, size, stream);
+        if let Some(hue) = rendering.hue
+            && stream.chance(P_RECOLOR)
+        {
+            let (_, target) = ColorWord::HUES[stream.below(ColorWord::HUES.len())];
+            patch.recolor(hue, target + stream.uniform(-5.0, 5.0));
+        }
+        patch.expose(1.0 + EXPOSURE * (mean_luma(&background, patch.bounds) - 0.5));
+        let shadow = shadow(&patch, size, stream);
+        let composite = paste(&background, &patch, &shadow);
+
+        let mut silhouette = Mask::empty(size, size);
+        for (x, y, _, alpha) in patch.pixels(size) {
+            silhouette.values[y * size + x] = if alpha >= SOLID { 255 } else { 0 };
+        }
+        let differs = |x: usize, y: usize| background.pixel(x, y) != composite.pixel(x, y);
+        // An object can have the very colour of the background: its solid pixels count all the same.
+        let footprint = Mask::from_fn(size, size, differs).union(&silhouette);
+        let color = measure(&composite, &silhouette);
+        let placed = Placed { concept, color, rect: patch.bounds, silhouette, footprint };
+        Scene { background, composite, photo, object: Some(placed) }
+    }
+}
+
+/// Mean luma of a part of the picture, in `[0, 1]`.
+fn mean_luma(picture: &Rgb8, rect: Rect) -> f32 {
+    let rows = rect.y..rect.y + rect.height;
+    let luma = |[r, g, b]: [u8; 3]| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
+    let sum: f32 = rows
+        .flat_map(|y| (rect.x..rect.x + rect.width).map(move |x| (x, y)))
+        .map(|(x, y)| luma(picture.pixel(x, y)))
+        .sum();
+    sum / (255.0 * (rect.width * rect.height).max(1) as f32)
+}
+
+/// `alpha * object + (1 - alpha) * (1 - shadow) * background`, in sRGB values.
+fn paste(background: &Rgb8, patch: &Patch, shadow: &[f32]) -> Rgb8 {
+    let mut composite = background.clone();
+    for (pixel, shadow) in composite.data.as_chunks_mut::<3>().0.iter_mut().zip(shadow) {
+        *pixel = pixel.map(|sample| (f32::from(sample) * (1.0 - shadow) + 0.5) as u8);
+    }
+    for (x, y, rgb, alpha) in patch.pixels(background.width) {
+        let at = y * background.width + x;
+        let lit = background.pixel(x, y).map(|sample| f32::from(sample) * (1.0 - shadow[at]));
+        for c in 0..3 {
+            composite.data[3 * at + c] = (alpha * 255.0 * rgb[c] + (1.0 - alpha) * lit[c] + 0.5) as u8;
+        }
+    }
+    composite
+}
