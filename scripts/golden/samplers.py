@@ -123,13 +123,14 @@ class Recorded:
 
 
 def trajectory(scheduler, steps: int, given: dict, options: dict) -> torch.Tensor:
-    """The inference loop of the inpaint pipeline, with the network's answers instead of a U-Net's."""
+    """A whole schedule, with the recorded noise wherever diffusers would draw some."""
     draw = Recorded(given["noise"])
     with mock.patch.object(sys.modules[type(scheduler).__module__], "randn_tensor", draw):
         return denoised(scheduler, steps, given, options, draw)
 
 
 def denoised(scheduler, steps: int, given: dict, options: dict, draw: Recorded) -> torch.Tensor:
+    """The inference loop of the inpaint pipeline, with the network's answers instead of a U-Net's."""
     scheduler.set_timesteps(steps)
     t_start = steps - min(int(steps * options.get("strength", 1.0)), steps)
     timesteps = scheduler.timesteps[t_start:]
@@ -155,10 +156,11 @@ def denoised(scheduler, steps: int, given: dict, options: dict, draw: Recorded) 
 def grids() -> dict[str, torch.Tensor]:
     """Timesteps (and sigmas) for all of GRID_STEPS, one after the other."""
     tensors = {}
-    for sampler in CLASSES:
+    classes = {**CLASSES, "euler-karras": EulerDiscreteScheduler}
+    for sampler, scheduler_class in classes.items():
+        more = KARRAS if sampler.endswith("-karras") else {}
         for name, place in [("leading", LEADING), ("trailing", TRAILING), ("linspace", LINSPACE)]:
-            more = KARRAS if sampler == "dpm++2m-karras" else {}
-            scheduler = CLASSES[sampler].from_config({**SD, **place, **more})
+            scheduler = scheduler_class.from_config({**SD, **place, **more})
             timesteps, sigmas = [], []
             for steps in GRID_STEPS:
                 scheduler.set_timesteps(steps)
