@@ -117,7 +117,7 @@ impl ClipTokenizer {
 
     /// Ids with begin and end, neither padded nor cut.
     ///
-    /// Control characters are dropped and any white space separates words. `<|startoftext|>` and
+    /// Control characters are encoded by their bytes and any white space separates words. `<|startoftext|>` and
     /// `<|endoftext|>` inside a prompt are ordinary text, not commands.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = vec![self.bos];

@@ -50,6 +50,13 @@ impl Init {
         self.parameter(shape, |_| value)
     }
 
+    /// A vector of given values.
+    pub fn vector(&mut self, values: Vec<f32>) -> Param<Tensor<1>> {
+        let n_elements = values.len();
+        let mut values = values.into_iter();
+        self.parameter([n_elements], |_| values.next().unwrap_or_default())
+    }
+
     fn parameter<const D: usize>(
         &mut self,
         shape: [usize; D],

@@ -11,6 +11,10 @@ use super::AutoencoderKLConfig;
 
 const EPSILON: f64 = 1e-6;
 
+/// Where the posterior's log-variances start. From 0, the noise would be as large as the means; the
+/// decoder then learns to ignore most channels before the encoder learns to be precise.
+const INITIAL_LOG_VAR: f32 = -8.0;
+
 fn norm_settings(config: &AutoencoderKLConfig) -> NormSettings {
     NormSettings { n_groups: config.norm_num_groups, epsilon: EPSILON }
 }
@@ -128,6 +132,7 @@ impl Encoder {
     pub(super) fn new(init: &mut Init, config: &AutoencoderKLConfig) -> Self {
         let widths = &config.block_out_channels;
         let last = widths[widths.len() - 1];
+        let latent = config.latent_channels;
         let down_blocks = (0..widths.len())
             .map(|level| VaeBlock {
                 resnets: VaeBlock::resnets(
@@ -148,7 +153,10 @@ impl Encoder {
             down_blocks,
             mid_block: VaeMidBlock::new(init, config, last),
             conv_norm_out: GroupNorm::new(init, config.norm_num_groups, last, EPSILON),
-            conv_out: Conv2d::same3x3(init, [last, 2 * config.latent_channels]),
+            conv_out: Conv2d {
+                bias: init.vector([vec![0.0; latent], vec![INITIAL_LOG_VAR; latent]].concat()),
+                ..Conv2d::same3x3(init, [last, 2 * latent])
+            },
         }
     }
 
