@@ -1,0 +1,276 @@
+//! Every number of a base run.
+
+use std::path::Path;
+
+use byteedit_diffusion::{
+    BetaSchedule, NoiseSchedule, NoiseScheduleConfig, Prediction, SamplerKind, TimestepSpacing,
+};
+use byteedit_models::text::CLIPTextConfig;
+use byteedit_models::unet::UNet2DConditionConfig;
+use byteedit_models::vae::AutoencoderKLConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::latents::PoolConfig;
+use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
+use crate::run::read_config;
+use crate::source::PairConfig;
+use crate::training::{ReportConfig, TrainingConfig};
+use crate::vocabulary::VocabularyConfig;
+use crate::{Result, TrainError};
+
+/// A base run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseRunConfig {
+    /// The U-Net. Its channels and size follow from the autoencoder and are filled in.
+    pub unet: UNet2DConditionConfig,
+    /// The text encoder. The size of its tables follows from the vocabulary and is filled in.
+    pub text_encoder: CLIPTextConfig,
+    /// The vocabulary that is learned from the captions.
+    pub vocabulary: VocabularyConfig,
+    /// Noise schedule and prediction.
+    pub schedule: NoiseScheduleConfig,
+    /// The training pairs.
+    pub data: PairConfig,
+    /// The pool of cached latents.
+    pub pool: PoolConfig,
+    /// The loss.
+    pub loss: DenoisingLossConfig,
+    /// What is measured on held-out pairs.
+    pub validation: BaseValidationConfig,
+    /// The grids made at intervals.
+    pub samples: SamplesConfig,
+    /// The loop.
+    pub training: TrainingConfig,
+    /// What the run was made from: filled in by the trainer, to be left out.
+    #[serde(default)]
+    pub provenance: Provenance,
+}
+
+/// The denoising loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DenoisingLossConfig {
+    /// Share of the captions that are replaced by the empty one, so that guidance has something to push
+    /// away from (Ho & Salimans 2022, Algorithm 1).
+    pub caption_dropout: f32,
+    /// `γ` of min-SNR weighting (Hang et al. 2023); none if absent.
+    #[serde(default)]
+    pub min_snr_gamma: Option<f64>,
+    /// Strength of the noise's common shift (Guttenberg 2023); 0 for none.
+    pub offset_noise: f64,
+}
+
+/// Held-out measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseValidationConfig {
+    /// Fixed pairs, each with its own fixed noise and timestep; a multiple of 4.
+    pub n_samples: usize,
+}
+
+/// Sample grids.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplesConfig {
+    /// Held-out samples of each task.
+    pub n_per_task: usize,
+    /// Sampler by name.
+    pub sampler: String,
+    /// Its steps.
+    pub n_steps: usize,
+    /// Guidance scale; 1 for none.
+    pub guidance_scale: f64,
+}
+
+/// What a run was made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// SHA-256 of the autoencoder's weight file.
+    pub vae_sha256: String,
+    /// SHA-256 of the U-Net's weight file that a warm start began from.
+    pub init_unet_sha256: Option<String>,
+    /// Hash of the training pairs.
+    pub data_sha256: String,
+}
+
+impl BaseRunConfig {
+    /// The small model: 128 px, 16x16 latents, widths 96 and 192, a text encoder of width 128.
+    pub fn mini() -> Self {
+        let unet = r#"{"sample_size": 16, "in_channels": 17, "out_channels": 8,
+            "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+            "block_out_channels": [96, 192], "layers_per_block": 2, "norm_num_groups": 32,
+            "cross_attention_dim": 128, "attention_head_dim": [3, 6]}"#;
+        let text_encoder = r#"{"vocab_size": 1000, "hidden_size": 128, "intermediate_size": 512,
+            "num_hidden_layers": 4, "num_attention_heads": 4, "max_position_embeddings": 16}"#;
+        let schedule = NoiseScheduleConfig {
+            beta_schedule: BetaSchedule::ScaledLinear,
+            prediction_type: Prediction::V,
+            timestep_spacing: Some(TimestepSpacing::Trailing),
+            steps_offset: 0,
+            set_alpha_to_one: true,
+            ..NoiseScheduleConfig::stable_diffusion()
+        };
+        Self {
+            unet: UNet2DConditionConfig::from_json(unet).expect("the preset is valid; this is a bug"),
+            text_encoder: CLIPTextConfig::from_json(text_encoder)
+                .expect("the preset is valid; this is a bug"),
+            vocabulary: VocabularyConfig { max_size: 1000, max_length: 16 },
+            schedule,
+            data: PairConfig::mini(),
+            pool: PoolConfig { capacity: 20_000, n_initial: 4000, uses_per_sample: 4.0 },
+            loss: DenoisingLossConfig { caption_dropout: 0.1, min_snr_gamma: None, offset_noise: 0.0 },
+            validation: BaseValidationConfig { n_samples: 256 },
+            samples: SamplesConfig {
+                n_per_task: 4,
+                sampler: "ddim".to_owned(),
+                n_steps: 20,
+                guidance_scale: 3.0,
+            },
+            training: TrainingConfig {
+                seed: 0,
+                n_steps: 20_000,
+                batch_size: 32,
+                n_accumulate: 1,
+                learning_rate: LrSchedule { peak: 3e-4, warmup_steps: 500, decay: Decay::Constant },
+                optimizer: AdamWConfig::default(),
+                max_grad_norm: 1.0,
+                ema: EmaConfig { decay: 0.9995 },
+                report: ReportConfig {
+                    log_every: 20,
+                    validate_every: 500,
+                    sample_every: 1000,
+                    checkpoint_every: 250,
+                },
+            },
+            provenance: Provenance::default(),
+        }
+    }
+
+    /// Reads the resolved configuration of a run.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] or [`TrainError::Json`] if the folder has none.
+    pub fn of_run(folder: &Path) -> Result<Self> {
+        read_config(folder)
+    }
+
+    /// Fills in what follows from the autoencoder.
+    pub(crate) fn fit_to(&mut self, vae: &AutoencoderKLConfig) {
+        self.unet.in_channels = 2 * vae.latent_channels + 1;
+        self.unet.out_channels = vae.latent_channels;
+        self.unet.sample_size = self.data.picture_size / vae.downscale();
+    }
+
+    /// Checks every number, once the parts that are filled in are there.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] or a part's own error names the first that is out of range.
+    pub fn validate(&self, vae: &AutoencoderKLConfig) -> Result<()> {
+        let json = |source| TrainError::Json { what: "`unet` or `text_encoder`".to_owned(), source };
+        UNet2DConditionConfig::from_json(&serde_json::to_string(&self.unet).map_err(json)?)?;
+        CLIPTextConfig::from_json(&serde_json::to_string(&self.text_encoder).map_err(json)?)?;
+        let (context, hidden) = (self.unet.cross_attention_dim, self.text_encoder.hidden_size);
+        if context != hidden {
+            let limit = format!("text_encoder.hidden_size {hidden}");
+            return Err(TrainError::config("unet.cross_attention_dim", context, limit));
+        }
+        let multiple = vae.downscale() * self.unet.size_multiple();
+        let size = self.data.picture_size;
+        if size == 0 || !size.is_multiple_of(multiple) {
+            return Err(TrainError::config(
+                "data.picture_size",
+                size,
+                format!("a positive multiple of {multiple}"),
+            ));
+        }
+        NoiseSchedule::new(self.schedule.clone())?;
+        self.samples.validate()?;
+        let DenoisingLossConfig { caption_dropout, min_snr_gamma, offset_noise } = self.loss;
+        if !(0.0..=1.0).contains(&caption_dropout) {
+            return Err(TrainError::config("loss.caption_dropout", caption_dropout, "from 0 to 1"));
+        }
+        if let Some(gamma) = min_snr_gamma.filter(|gamma| !(*gamma > 0.0 && gamma.is_finite())) {
+            return Err(TrainError::config("loss.min_snr_gamma", gamma, "a positive number, or absent"));
+        }
+        if !(offset_noise >= 0.0 && offset_noise.is_finite()) {
+            return Err(TrainError::config("loss.offset_noise", offset_noise, "0 or more"));
+        }
+        let n = self.validation.n_samples;
+        if n == 0 || !n.is_multiple_of(4) {
+            return Err(TrainError::config("validation.n_samples", n, "a positive multiple of 4"));
+        }
+        self.vocabulary.validate()?;
+        self.data.validate()?;
+        self.pool.validate()?;
+        self.training.validate()
+    }
+}
+
+impl SamplesConfig {
+    fn validate(&self) -> Result<()> {
+        self.sampler.parse::<SamplerKind>()?;
+        if self.n_per_task == 0 || self.n_steps == 0 {
+            return Err(TrainError::config("samples.n_per_task, n_steps", 0, "1 or more each"));
+        }
+        Ok(byteedit_diffusion::Guidance::with_scale(self.guidance_scale).validate()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vae::VaeRunConfig;
+
+    #[test]
+    fn the_preset_fits_the_autoencoders_preset_and_survives_its_file() {
+        let vae = VaeRunConfig::mini().vae;
+        let mut preset = BaseRunConfig::mini();
+        preset.fit_to(&vae);
+        assert_eq!(preset, BaseRunConfig::mini(), "nothing is left to fill in");
+        preset.validate(&vae).unwrap();
+        let text = serde_json::to_string(&preset).unwrap();
+        assert_eq!(serde_json::from_str::<BaseRunConfig>(&text).unwrap(), preset);
+    }
+
+    #[test]
+    fn the_channels_follow_from_the_autoencoder() {
+        let mut vae = VaeRunConfig::mini().vae;
+        vae.latent_channels = 12;
+        let mut config = BaseRunConfig::mini();
+        config.data.picture_size = 64;
+        config.fit_to(&vae);
+        let unet = &config.unet;
+        assert_eq!((unet.in_channels, unet.out_channels, unet.sample_size), (25, 12, 8));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let message = |change: fn(&mut BaseRunConfig)| {
+            let mut config = BaseRunConfig::mini();
+            change(&mut config);
+            config.validate(&VaeRunConfig::mini().vae).unwrap_err().to_string()
+        };
+        for (message, key) in [
+            (message(|c| c.unet.cross_attention_dim = 64), "`unet.cross_attention_dim` is 64"),
+            (
+                message(|c| c.data.picture_size = 120),
+                "`data.picture_size` is 120, but it must be a positive multiple of 16",
+            ),
+            (message(|c| c.loss.caption_dropout = 1.5), "`loss.caption_dropout` is 1.5"),
+            (message(|c| c.loss.min_snr_gamma = Some(0.0)), "`loss.min_snr_gamma` is 0"),
+            (message(|c| c.loss.offset_noise = -0.1), "`loss.offset_noise` is -0.1"),
+            (message(|c| c.validation.n_samples = 10), "`validation.n_samples` is 10"),
+            (message(|c| c.samples.sampler = "plms".to_owned()), "`plms`"),
+            (message(|c| c.samples.guidance_scale = -1.0), "guidance_scale"),
+            (message(|c| c.vocabulary.max_length = 1), "`vocabulary.max_length` is 1"),
+            (message(|c| c.pool.capacity = 0), "`pool.capacity` is 0"),
+            (message(|c| c.data.masks.p_global = 3.0), "p_global"),
+            (message(|c| c.schedule.beta_end = 2.0), "beta_end"),
+        ] {
+            assert!(message.contains(key), "{message}");
+        }
+    }
+}

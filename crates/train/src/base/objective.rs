@@ -1,0 +1,150 @@
+//! What the training loop asks of a base model: denoising losses on cached pairs, a held-out loss,
+//! grids.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use byteedit_diffusion::loss::{min_snr_weight, mse_per_item, weighted_mean};
+use byteedit_diffusion::{NoiseLevel, NoiseSchedule, add_noise, offset_noise};
+use byteedit_models::tokenizer::ClipTokenizer;
+use byteedit_models::vae::AutoencoderKL;
+use sha2::{Digest, Sha256};
+
+use super::batch::Batch;
+use super::samples::write_samples;
+use super::validation::Validation;
+use super::{BaseModel, BaseRunConfig};
+use crate::flops::{TRAINING_FACTOR, clip_text, unet};
+use crate::latents::{Encoder, LatentPool};
+use crate::progress::Progress;
+use crate::random::{Use, normal, stream};
+use crate::training::{Loss, Objective, Stop};
+use crate::{Result, Source};
+
+/// Denoising of cached latents.
+pub(super) struct Denoising<'a> {
+    config: &'a BaseRunConfig,
+    schedule: NoiseSchedule,
+    pool: LatentPool<'a>,
+    validation: Validation,
+    empty_ids: Vec<u32>,
+    device: &'a Device,
+}
+
+/// One item of a batch: which sample, how noisy, with its caption or without.
+struct Draw {
+    sample: u64,
+    timestep: usize,
+    drops_caption: bool,
+}
+
+impl<'a> Denoising<'a> {
+    /// Encodes the held-out pairs and opens the pool's file in `folder`.
+    pub(super) fn new(
+        config: &'a BaseRunConfig,
+        source: &'a Source,
+        vae: AutoencoderKL,
+        tokenizer: ClipTokenizer,
+        folder: &Path,
+        device: &'a Device,
+    ) -> Result<Self> {
+        let schedule = NoiseSchedule::new(config.schedule.clone())?;
+        let empty_ids = tokenizer.encode_padded("");
+        let (pairs, seed) = (&config.data, config.training.seed);
+        let encoder = Encoder { source, pairs, seed, vae, tokenizer, device: device.clone() };
+        let validation = Validation::new(&encoder, &schedule, config.validation.n_samples)?;
+        let pool = LatentPool::open(config.pool, encoder, &folder.join("pool.bin"), origin(config))?;
+        Ok(Self { config, schedule, pool, validation, empty_ids, device })
+    }
+
+    /// The draws of item `index`, the `place`-th of `n` in its batch. Timesteps are spread over the
+    /// batch, one in each of `n` equal parts, so that the loss varies less from step to step.
+    fn draw(&self, index: u64, place: usize, n: usize, n_images: u64) -> Draw {
+        let mut stream = stream(self.config.training.seed, Use::Items, index);
+        let window = self.pool.window(n_images);
+        let sample = window.start + stream.below((window.end - window.start) as usize) as u64;
+        let n_timesteps = self.schedule.alpha_bars().len();
+        let position = (place as f64 + f64::from(stream.unit())) / n as f64;
+        let timestep = ((position * n_timesteps as f64) as usize).min(n_timesteps - 1);
+        Draw { sample, timestep, drops_caption: stream.chance(self.config.loss.caption_dropout) }
+    }
+
+    fn noise(&self, first: u64, shape: [usize; 4]) -> Tensor<4> {
+        let seed = self.config.training.seed;
+        let noise = normal(seed, Use::Diffusion, first, shape, self.device);
+        let strength = self.config.loss.offset_noise;
+        if strength == 0.0 {
+            return noise;
+        }
+        let offset = normal(seed, Use::Offset, first, [shape[0], shape[1], 1, 1], self.device);
+        offset_noise(noise, offset, strength)
+    }
+
+    fn weights(&self, levels: &[NoiseLevel]) -> Vec<f64> {
+        let weight = |level: &NoiseLevel| match self.config.loss.min_snr_gamma {
+            Some(gamma) => min_snr_weight(self.schedule.prediction(), *level, gamma),
+            None => 1.0,
+        };
+        levels.iter().map(weight).collect()
+    }
+}
+
+impl Objective for Denoising<'_> {
+    type Model = BaseModel;
+
+    fn prepare(&mut self, n_images: u64, progress: &mut dyn Progress, stop: Stop<'_>) -> Result<()> {
+        self.pool.advance(n_images, |done, total| {
+            progress.on_prepare("encoding pictures", done as usize, total as usize);
+            !stop.is_asked()
+        })
+    }
+
+    fn loss(&mut self, model: &BaseModel, n_images: u64, first: u64) -> Result<Loss> {
+        self.pool.advance(n_images, |_, _| true)?;
+        let n = self.config.training.batch_size;
+        let draws: Vec<Draw> =
+            (first..).take(n).zip(0..).map(|(i, place)| self.draw(i, place, n, n_images)).collect();
+        let items: Vec<_> = draws
+            .iter()
+            .map(|draw| {
+                let sample = self.pool.get(draw.sample);
+                let keeps = sample.has_caption && !draw.drops_caption;
+                (sample, if keeps { sample.ids.as_slice() } else { self.empty_ids.as_slice() })
+            })
+            .collect();
+        let levels =
+            draws.iter().map(|draw| self.schedule.level(draw.timestep)).collect::<Result<Vec<_>, _>>()?;
+        let batch = Batch::gather(&items, self.pool.encoder().geometry(), self.device);
+        let noise = self.noise(first, batch.latents.dims());
+        let x_t = add_noise(batch.latents.clone(), noise.clone(), &levels);
+        let target = self.schedule.prediction().target(batch.latents.clone(), noise, &levels);
+        let errors = mse_per_item(batch.predict(model, x_t, &levels), target);
+        Ok(Loss { total: weighted_mean(errors, &self.weights(&levels)), parts: Vec::new() })
+    }
+
+    fn validate(&self, model: &BaseModel) -> Result<BTreeMap<String, f64>> {
+        Ok(self.validation.measure(model, self.schedule.prediction(), self.device))
+    }
+
+    fn sample(&self, model: &BaseModel, path: &Path) -> Result<()> {
+        write_samples(model, self.pool.encoder(), &self.schedule, &self.config.samples, path)
+    }
+
+    fn gflop_per_image(&self) -> f64 {
+        let text = clip_text(&self.config.text_encoder);
+        TRAINING_FACTOR * (unet(&self.config.unet, self.config.text_encoder.max_position_embeddings) + text)
+            / 1e9
+    }
+}
+
+/// What the cached latents depend on: the autoencoder, the pairs and their seed.
+fn origin(config: &BaseRunConfig) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(config.provenance.vae_sha256.as_bytes());
+    hasher.update(config.provenance.data_sha256.as_bytes());
+    hasher.update(serde_json::to_string(&config.data).unwrap_or_default().as_bytes());
+    hasher.update(config.training.seed.to_le_bytes());
+    hasher.update(config.pool.capacity.to_le_bytes());
+    hasher.finalize().into()
+}

@@ -1,0 +1,106 @@
+//! Grids to look at: held-out samples of every task, painted as the editor paints them.
+
+use std::path::Path;
+
+use byteedit_data::{Rgb8, Task};
+use byteedit_diffusion::NoiseSchedule;
+use byteedit_edit::request::Sampling;
+use byteedit_edit::{Canvas, EditModel, ModelInfo, ModelParts, Watch};
+use byteedit_image::{Mask, Size, UnitImage};
+use serde_json::json;
+
+use super::{BaseModel, SamplesConfig};
+use crate::Result;
+use crate::files::write_json;
+use crate::latents::Encoder;
+use crate::pictures::write_grid;
+use crate::source::Pair;
+
+/// In this order from top to bottom.
+const TASKS: [Task; 3] = [Task::Edit, Task::Erase, Task::Outpaint];
+/// Grey of the hole in the grid's first column: the 0 of [-1, 1].
+const HOLE: u8 = 128;
+
+/// Writes a grid of three pictures for each sample (input with its hole, result pasted, truth) and,
+/// beside it, a JSON of the same name with task and caption of each sample in order.
+pub(super) fn write_samples(
+    model: &BaseModel,
+    encoder: &Encoder<'_>,
+    schedule: &NoiseSchedule,
+    config: &SamplesConfig,
+    path: &Path,
+) -> Result<()> {
+    let mut pairs = Vec::new();
+    let mut captions = Vec::new();
+    for task in TASKS {
+        for index in 0..config.n_per_task as u64 {
+            let pair = encoder.source.held_out_pair(encoder.pairs, task, index)?;
+            captions.push(json!({"task": task, "caption": pair.caption}));
+            pairs.push(pair);
+        }
+    }
+    let results = painted(&editor(model, encoder, schedule)?, config, &pairs)?;
+    let grid: Vec<Rgb8> = pairs
+        .iter()
+        .zip(results)
+        .flat_map(|(pair, result)| {
+            let hole = Rgb8::filled(pair.truth.width, pair.truth.height, [HOLE; 3]);
+            [pasted(pair, &hole), pasted(pair, &result), pair.truth.clone()]
+        })
+        .collect();
+    write_grid(path, &grid, 3 * config.n_per_task)?;
+    write_json(&path.with_extension("json"), &captions)
+}
+
+/// The model as it stands, as the editor would load it.
+fn editor(model: &BaseModel, encoder: &Encoder<'_>, schedule: &NoiseSchedule) -> Result<EditModel> {
+    let parts = ModelParts {
+        unet: model.unet.clone(),
+        vae: encoder.vae.clone(),
+        text_encoder: model.text_encoder.clone(),
+        tokenizer: encoder.tokenizer.clone(),
+        schedule: schedule.clone(),
+    };
+    let info = ModelInfo { name: "the model in training".to_owned(), hash: String::new(), card: None };
+    Ok(EditModel::new(parts, info, encoder.device.clone())?)
+}
+
+/// The model's answers, one for each pair; sample `i` starts from the noise of seed `i`.
+fn painted(editor: &EditModel, config: &SamplesConfig, pairs: &[Pair]) -> Result<Vec<Rgb8>> {
+    let sampling = Sampling {
+        sampler: config.sampler.parse()?,
+        n_steps: config.n_steps,
+        guidance_scale: config.guidance_scale,
+        guidance_rescale: 0.0,
+        strength: 1.0,
+        negative_prompt: None,
+    };
+    let inputs = pairs
+        .iter()
+        .map(|pair| {
+            let size = Size::new(pair.truth.width, pair.truth.height);
+            let unit = pair.truth.data.iter().map(|&sample| f32::from(sample) / 255.0).collect();
+            Ok((UnitImage::new(size, unit)?, Mask::new(size, pair.edit_mask.values.clone())?))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let canvases: Vec<Canvas<'_>> = (0..)
+        .zip(pairs.iter().zip(&inputs))
+        .map(|(seed, (pair, (image, edit_mask)))| Canvas { image, edit_mask, prompt: &pair.caption, seed })
+        .collect();
+    let images = editor.paint(&canvases, &sampling, &mut Watch::silent())?.images;
+    Ok(images.iter().map(rgb_from_unit).collect())
+}
+
+fn rgb_from_unit(image: &UnitImage) -> Rgb8 {
+    let data = image.data().iter().map(|&value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect();
+    Rgb8 { width: image.width(), height: image.height(), data }
+}
+
+/// `inside` in the hole, the truth elsewhere.
+fn pasted(pair: &Pair, inside: &Rgb8) -> Rgb8 {
+    let mut picture = pair.truth.clone();
+    for (index, _) in pair.edit_mask.values.iter().enumerate().filter(|(_, value)| **value >= 128) {
+        picture.data[3 * index..3 * index + 3].copy_from_slice(&inside.data[3 * index..3 * index + 3]);
+    }
+    picture
+}

@@ -1,0 +1,128 @@
+//! What can go wrong in a training run.
+
+use std::path::{Path, PathBuf};
+
+use byteedit_data::DataError;
+use byteedit_diffusion::DiffusionError;
+use byteedit_edit::EditError;
+use byteedit_image::ImageError;
+use byteedit_models::ModelError;
+use thiserror::Error;
+
+/// Errors of the trainer. Each names the value, the limit and the remedy.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// A file of the run could not be read or written.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was being done, as a gerund.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A run configuration that is not JSON, lacks a key or has one that nobody knows.
+    #[error("{what} is not a valid configuration: {source}")]
+    Json {
+        /// Which configuration.
+        what: String,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A number of a configuration is out of its range.
+    #[error("`{key}` is {value}, but it must be {limit}")]
+    Config {
+        /// The key, as a path into the JSON.
+        key: &'static str,
+        /// The value given.
+        value: String,
+        /// The values allowed, in words.
+        limit: String,
+    },
+    /// The folder holds a run of another configuration.
+    #[error(
+        "{} holds a run with another configuration; it differs in {}; choose another folder or restore the old values",
+        folder.display(), differences.join(", ")
+    )]
+    OtherRun {
+        /// The run folder.
+        folder: PathBuf,
+        /// One entry for each key that differs, with both values.
+        differences: Vec<String>,
+    },
+    /// Another process trains in this folder.
+    #[error("{} is in use by another process; stop it or choose another folder", folder.display())]
+    Locked {
+        /// The run folder.
+        folder: PathBuf,
+    },
+    /// A checkpoint cannot be used.
+    #[error("{} is not a usable checkpoint: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// A trainable parameter took no part in the loss, so it would never learn.
+    #[error("parameter `{name}` received no gradient: it took no part in the loss; freeze it or use it")]
+    NoGradient {
+        /// Name of the parameter.
+        name: String,
+    },
+    /// The loss or the gradient is not a number any more.
+    #[error(
+        "step {step}: loss {loss}, gradient norm {grad_norm}: training diverged; the last checkpoint is whole, \
+         start a new run with a lower learning_rate.peak than {learning_rate}"
+    )]
+    Diverged {
+        /// The step that failed.
+        step: u64,
+        /// Its loss.
+        loss: f64,
+        /// Its gradient norm before clipping.
+        grad_norm: f64,
+        /// Learning rate of the step.
+        learning_rate: f64,
+    },
+    /// A curve could not be drawn.
+    #[error("cannot draw `{key}`: {reason}")]
+    Plot {
+        /// The value to be drawn.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A model could not be read, built or written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Training data could not be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The editor refused the model in training.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// A picture or mask has the wrong form.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// A noise schedule or sampler refused its settings.
+    #[error(transparent)]
+    Diffusion(#[from] DiffusionError),
+}
+
+impl TrainError {
+    /// For `map_err` after working on `path`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// A configuration value outside its range.
+    pub(crate) fn config(key: &'static str, value: impl ToString, limit: impl Into<String>) -> Self {
+        Self::Config { key, value: value.to_string(), limit: limit.into() }
+    }
+}
+
+/// Result of this crate's fallible functions.
+pub type Result<T, E = TrainError> = std::result::Result<T, E>;

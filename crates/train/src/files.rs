@@ -1,0 +1,64 @@
+//! Files that appear whole or not at all, and their hashes.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{Result, TrainError};
+
+/// Writes beside the target, forces it to the disk, renames: no reader ever sees half a file.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = partial_path(path);
+    let mut file = File::create(&partial).map_err(TrainError::io("creating", &partial))?;
+    file.write_all(bytes).map_err(TrainError::io("writing", &partial))?;
+    file.sync_all().map_err(TrainError::io("flushing", &partial))?;
+    fs::rename(&partial, path).map_err(TrainError::io("renaming to", path))
+}
+
+/// `NAME.partial` beside `NAME`.
+pub(crate) fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
+}
+
+/// Writes a value as indented JSON with a last line break.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let json = |source| TrainError::Json { what: path.display().to_string(), source };
+    let mut text = serde_json::to_string_pretty(value).map_err(json)?;
+    text.push('\n');
+    write_atomically(path, text.as_bytes())
+}
+
+/// Writes text files, by name and content, into a folder, creating it.
+pub(crate) fn write_files<'a>(
+    folder: &Path,
+    files: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<()> {
+    fs::create_dir_all(folder).map_err(TrainError::io("creating", folder))?;
+    files.into_iter().try_for_each(|(name, text)| write_atomically(&folder.join(name), text.as_bytes()))
+}
+
+/// Copies files between two folders.
+pub(crate) fn copy_files(from: &Path, to: &Path, names: &[&str]) -> Result<()> {
+    fs::create_dir_all(to).map_err(TrainError::io("creating", to))?;
+    for name in names {
+        let path = from.join(name);
+        let bytes = fs::read(&path).map_err(TrainError::io("reading", &path))?;
+        write_atomically(&to.join(name), &bytes)?;
+    }
+    Ok(())
+}
+
+/// SHA-256 of a file's content, in hexadecimal.
+pub(crate) fn file_sha256(path: &Path) -> Result<String> {
+    Ok(hex(&Sha256::digest(fs::read(path).map_err(TrainError::io("reading", path))?)))
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
+}

@@ -1,0 +1,180 @@
+//! Floating-point operations of a forward pass, counted from a configuration: two for each
+//! multiply-add. Norms, activations and sums are left out, being a few per cent.
+
+use byteedit_models::text::CLIPTextConfig;
+use byteedit_models::unet::UNet2DConditionConfig;
+use byteedit_models::vae::AutoencoderKLConfig;
+
+/// A training step costs the forward pass and twice as much for the backward pass.
+pub const TRAINING_FACTOR: f64 = 3.0;
+
+/// Floating-point operations of a convolution over `positions` outputs.
+fn conv(channels_in: usize, channels_out: usize, kernel: usize, positions: usize) -> f64 {
+    2.0 * (channels_in * channels_out * kernel * kernel) as f64 * positions as f64
+}
+
+/// A residual block of two 3x3 convolutions, with a 1x1 shortcut where the width changes.
+fn resnet(channels_in: usize, channels_out: usize, positions: usize) -> f64 {
+    let shortcut =
+        if channels_in == channels_out { 0.0 } else { conv(channels_in, channels_out, 1, positions) };
+    conv(channels_in, channels_out, 3, positions) + conv(channels_out, channels_out, 3, positions) + shortcut
+}
+
+/// Projections and two products of self-attention of one picture, in `width` channels.
+fn self_attention(width: usize, positions: usize) -> f64 {
+    4.0 * conv(width, width, 1, positions) + 4.0 * (positions * positions * width) as f64
+}
+
+/// Floating-point operations of encoding one picture of `side x side` pixels.
+pub fn vae_encoder(config: &AutoencoderKLConfig, side: usize) -> f64 {
+    let widths = &config.block_out_channels;
+    let mut positions = side * side;
+    let mut entry = widths[0];
+    let mut total = conv(config.in_channels, entry, 3, positions);
+    for (level, &width) in widths.iter().enumerate() {
+        for _ in 0..config.layers_per_block {
+            total += resnet(entry, width, positions);
+            entry = width;
+        }
+        if level + 1 < widths.len() {
+            positions /= 4;
+            total += conv(width, width, 3, positions);
+        }
+    }
+    total + vae_middle(config, positions) + conv(entry, 2 * config.latent_channels, 3, positions)
+}
+
+/// Floating-point operations of decoding one picture of `side x side` pixels.
+pub fn vae_decoder(config: &AutoencoderKLConfig, side: usize) -> f64 {
+    let widths = &config.block_out_channels;
+    let mut positions = (side / config.downscale()).pow(2);
+    let mut entry = widths[widths.len() - 1];
+    let mut total = conv(config.latent_channels, entry, 3, positions) + vae_middle(config, positions);
+    for (level, &width) in widths.iter().enumerate().rev() {
+        for _ in 0..=config.layers_per_block {
+            total += resnet(entry, width, positions);
+            entry = width;
+        }
+        if level > 0 {
+            positions *= 4;
+            total += conv(width, width, 3, positions);
+        }
+    }
+    total + conv(entry, config.out_channels, 3, positions)
+}
+
+fn vae_middle(config: &AutoencoderKLConfig, positions: usize) -> f64 {
+    let width = config.block_out_channels[config.block_out_channels.len() - 1];
+    let attention = if config.mid_block_add_attention { self_attention(width, positions) } else { 0.0 };
+    2.0 * resnet(width, width, positions) + attention
+}
+
+/// Floating-point operations of one U-Net evaluation on a latent of the configured size, with
+/// `n_tokens` of text.
+pub fn unet(config: &UNet2DConditionConfig, n_tokens: usize) -> f64 {
+    let widths = &config.block_out_channels;
+    let (first, last) = (widths[0], widths.len() - 1);
+    let mut positions = config.sample_size * config.sample_size;
+    let mut total = conv(config.in_channels + config.out_channels, first, 3, positions);
+    let mut entry = first;
+    let mut skips = vec![first];
+    for (level, &width) in widths.iter().enumerate() {
+        for _ in 0..config.layers_per_block {
+            total += resnet(entry, width, positions);
+            total += transformer(
+                config,
+                config.down_block_types[level].has_attention(),
+                level,
+                [positions, n_tokens],
+            );
+            skips.push(width);
+            entry = width;
+        }
+        if level < last {
+            positions /= 4;
+            total += conv(width, width, 3, positions);
+            skips.push(width);
+        }
+    }
+    total += 2.0 * resnet(entry, entry, positions) + transformer(config, true, last, [positions, n_tokens]);
+    for (level, &width) in widths.iter().enumerate().rev() {
+        for _ in 0..=config.layers_per_block {
+            let skip = skips.pop().unwrap_or(first);
+            total += resnet(entry + skip, width, positions);
+            total += transformer(
+                config,
+                config.up_block_types[last - level].has_attention(),
+                level,
+                [positions, n_tokens],
+            );
+            entry = width;
+        }
+        if level > 0 {
+            positions *= 4;
+            total += conv(width, width, 3, positions);
+        }
+    }
+    total
+}
+
+/// Projections around the blocks, self-attention, cross-attention and feed-forward of each block.
+fn transformer(
+    config: &UNet2DConditionConfig,
+    attends: bool,
+    level: usize,
+    [positions, n_tokens]: [usize; 2],
+) -> f64 {
+    if !attends {
+        return 0.0;
+    }
+    let width = config.block_out_channels[level];
+    let project = conv(width, width, 1, positions);
+    let text = conv(config.cross_attention_dim, width, 1, n_tokens);
+    let cross = 2.0 * project + 2.0 * text + 4.0 * (positions * n_tokens * width) as f64;
+    let feed_forward = 12.0 * project; // width -> 8 width, gated to 4 width, -> width
+    let block = self_attention(width, positions) + cross + feed_forward;
+    2.0 * project + config.n_transformer_layers(level) as f64 * block
+}
+
+/// Floating-point operations of encoding one text of the full length.
+pub fn clip_text(config: &CLIPTextConfig) -> f64 {
+    let (width, n_tokens) = (config.hidden_size, config.max_position_embeddings);
+    let feed_forward = 2.0 * conv(width, config.intermediate_size, 1, n_tokens);
+    config.num_hidden_layers as f64 * (self_attention(width, n_tokens) + feed_forward)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vae(widths: &str) -> AutoencoderKLConfig {
+        let json = format!(
+            r#"{{"latent_channels": 8, "block_out_channels": [{widths}], "layers_per_block": 1,
+                "norm_num_groups": 8, "mid_block_add_attention": false}}"#
+        );
+        AutoencoderKLConfig::from_json(&json).unwrap()
+    }
+
+    #[test]
+    fn a_network_of_one_level_is_counted_by_hand() {
+        // One position, widths 8: conv_in 3->8, one block, two in the middle, conv_out 8->16; each block
+        // is two 8->8 convolutions of 9 taps.
+        let expected = 2.0 * 9.0 * (3.0 * 8.0 + 3.0 * 2.0 * 64.0 + 8.0 * 16.0);
+        assert!((vae_encoder(&vae("8"), 1) - expected).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_counts_agree_with_independent_ones() {
+        // GFLOP of a forward pass, from sums over the layers' weights times their positions.
+        let close =
+            |ours: f64, counted: f64| assert!((ours / 1e9 / counted - 1.0).abs() < 0.06, "{ours} {counted}");
+        close(vae_encoder(&vae("32, 64, 128, 128"), 128), 2.3);
+        close(vae_decoder(&vae("32, 64, 128, 128"), 128), 7.8);
+        let unet_json = r#"{"sample_size": 16, "in_channels": 9, "out_channels": 4, "cross_attention_dim": 128,
+            "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+            "block_out_channels": [64, 128, 192], "layers_per_block": 1, "norm_num_groups": 32,
+            "attention_head_dim": [2, 4, 6]}"#;
+        close(unet(&UNet2DConditionConfig::from_json(unet_json).unwrap(), 16), 1.05);
+    }
+}

@@ -1,0 +1,121 @@
+//! Exponential moving average of the weights (Polyak & Juditsky 1992; as diffusion trainers use it),
+//! with a warm-up of its decay so that the random start is forgotten quickly.
+
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+
+use crate::named::{NamedTensors, parameters_of, with_parameters};
+use crate::{Result, TrainError};
+
+/// How slowly the average follows the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmaConfig {
+    /// Share of the old average that each step keeps once warm, in [0, 1).
+    pub decay: f64,
+}
+
+impl EmaConfig {
+    /// `min(decay, (1 + step) / (10 + step))`: the share that update `step`, counted from 0, keeps.
+    pub fn decay_at(&self, step: u64) -> f64 {
+        self.decay.min((1 + step) as f64 / (10 + step) as f64)
+    }
+
+    /// Checks the number.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] if it is out of range.
+    pub fn validate(&self) -> Result<()> {
+        if (0.0..1.0).contains(&self.decay) {
+            return Ok(());
+        }
+        Err(TrainError::config("ema.decay", self.decay, "at least 0 and below 1"))
+    }
+}
+
+/// The averaged weights, f32, by parameter name.
+#[derive(Clone, Debug)]
+pub struct Ema {
+    /// How it follows.
+    pub config: EmaConfig,
+    /// The averages, `[n_elements]` each.
+    pub shadow: NamedTensors,
+}
+
+impl Ema {
+    /// Starts at the weights of `module`.
+    pub fn new<M: Module>(config: EmaConfig, module: &M) -> Self {
+        Self { config, shadow: parameters_of(module) }
+    }
+
+    /// `shadow <- d shadow + (1 - d) weight` with the decay `d` of update `step`, counted from 0.
+    pub fn update<M: Module>(&mut self, module: &M, step: u64) {
+        let decay = self.config.decay_at(step);
+        for (name, weight) in parameters_of(module) {
+            let average = match self.shadow.remove(&name) {
+                Some(shadow) => shadow.mul_scalar(decay) + weight.mul_scalar(1.0 - decay),
+                None => weight,
+            };
+            self.shadow.insert(name, average);
+        }
+    }
+
+    /// `module` without a gradient tape and with the averaged weights.
+    pub fn averaged<M: Module>(&self, module: &M) -> M {
+        with_parameters(module.valid(), &self.shadow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{Param, ParamId};
+    use burn::tensor::{Device, Tensor};
+
+    use super::*;
+
+    #[derive(Module, Debug)]
+    struct One {
+        weight: Param<Tensor<2>>,
+    }
+
+    fn one(value: f32) -> One {
+        let weight = Tensor::from_data([[value]], &Device::default());
+        One { weight: Param::initialized(ParamId::new(), weight).set_require_grad(true) }.train()
+    }
+
+    fn value(module: &One) -> f32 {
+        module.weight.val().into_scalar::<f32>()
+    }
+
+    #[test]
+    fn without_decay_it_is_a_copy() {
+        let mut ema = Ema::new(EmaConfig { decay: 0.0 }, &one(1.0));
+        ema.update(&one(5.0), 1000);
+        assert!((value(&ema.averaged(&one(9.0))) - 5.0).abs() < f32::EPSILON);
+    }
+
+    #[test]
+    fn the_decay_warms_up_and_the_average_has_a_closed_form() {
+        let config = EmaConfig { decay: 0.5 };
+        let expected = [(0, 0.1), (1, 2.0 / 11.0), (7, 8.0 / 17.0), (8, 0.5), (9, 0.5), (1000, 0.5)];
+        assert!(expected.iter().all(|(step, decay)| (config.decay_at(*step) - decay).abs() < 1e-12));
+        // Constant weights 1 after a start at 0: the average lacks the product of the decays.
+        let mut ema = Ema::new(config, &one(0.0));
+        let mut lack = 1.0;
+        for step in 0..12 {
+            ema.update(&one(1.0), step);
+            lack *= config.decay_at(step);
+        }
+        assert!((f64::from(value(&ema.averaged(&one(7.0)))) - (1.0 - lack)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_averaged_module_is_off_the_tape_and_the_trained_one_stays_on_it() {
+        let module = one(2.0);
+        let averaged = Ema::new(EmaConfig { decay: 0.9 }, &module).averaged(&module);
+        assert!(!averaged.weight.val().is_tracked() && module.weight.val().is_require_grad());
+        assert!(
+            EmaConfig { decay: 1.0 }.validate().is_err() && EmaConfig { decay: 0.999 }.validate().is_ok()
+        );
+    }
+}

@@ -1,0 +1,364 @@
+//! The state of a run in one safetensors file: weights, `AdamW`'s moments, their moving average, and
+//! where the run stands. A run continued from it makes the same steps as one never stopped.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::View;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::files::{hex, partial_path};
+use crate::named::NamedTensors;
+use crate::optim::Moments;
+use crate::{Result, TrainError};
+
+/// Layout of the file; raised when an older reader would misread it.
+const SCHEMA_VERSION: u32 = 1;
+/// The header's key in the file's metadata.
+const HEADER: &str = "byteedit.run";
+/// The file in a run folder.
+const CURRENT: &str = "state.safetensors";
+/// The one before it.
+const PREVIOUS: &str = "state.previous.safetensors";
+
+/// Where a run stands, beside its tensors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateHeader {
+    /// Layout of the file.
+    pub schema_version: u32,
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Pictures seen.
+    pub n_images: u64,
+    /// The run's seed.
+    pub seed: u64,
+    /// SHA-256 of the configuration that the state is bound to.
+    pub config_hash: String,
+    /// Parameters with optimiser state.
+    pub n_optimizer_states: usize,
+    /// SHA-256 over names and values of all tensors, so that a damaged file is never trained on.
+    pub digest: String,
+}
+
+impl StateHeader {
+    /// The header of a state to be saved; the tensors' count and digest are filled in on writing.
+    pub fn new(step: u64, n_images: u64, seed: u64, config_hash: &str) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            step,
+            n_images,
+            seed,
+            config_hash: config_hash.to_owned(),
+            n_optimizer_states: 0,
+            digest: String::new(),
+        }
+    }
+}
+
+/// Everything that a run needs to go on.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Where it stands.
+    pub header: StateHeader,
+    /// The weights, by parameter name.
+    pub model: NamedTensors,
+    /// `AdamW`'s state of each trainable parameter.
+    pub moments: BTreeMap<String, Moments>,
+    /// Averaged weights of every parameter.
+    pub ema: NamedTensors,
+}
+
+impl Checkpoint {
+    /// Writes the state into `folder`, keeping the one that was there as the previous one. The file
+    /// appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] or [`TrainError::Checkpoint`] if it cannot be written; the old one stays.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
+        let path = folder.join(CURRENT);
+        let partial = partial_path(&path);
+        let tensors = self.tensors();
+        let mut header = self.header.clone();
+        header.n_optimizer_states = self.moments.len();
+        header.digest = digest(tensors.iter().map(|(name, stored)| (name.as_str(), stored.0.as_slice())));
+        let json = |source| TrainError::Json { what: "the state header".to_owned(), source };
+        let metadata = HashMap::from([(HEADER.to_owned(), serde_json::to_string(&header).map_err(json)?)]);
+        safetensors::serialize_to_file(&tensors, Some(metadata), &partial)
+            .map_err(|error| TrainError::Checkpoint { path: partial.clone(), reason: error.to_string() })?;
+        let file = File::open(&partial).map_err(TrainError::io("opening", &partial))?;
+        file.sync_all().map_err(TrainError::io("flushing", &partial))?;
+        if path.exists() {
+            let previous = folder.join(PREVIOUS);
+            fs::rename(&path, &previous).map_err(TrainError::io("renaming to", &previous))?;
+        }
+        fs::rename(&partial, &path).map_err(TrainError::io("renaming to", &path))?;
+        Ok(path)
+    }
+
+    /// The newest usable state of `folder`: `None` in a folder without any, and with it the error of
+    /// the newest file if that was damaged and the previous one is used.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] if there are files but none is usable.
+    pub fn load_newest(folder: &Path, device: &Device) -> Result<Option<(Self, Option<TrainError>)>> {
+        let (current, previous) = (folder.join(CURRENT), folder.join(PREVIOUS));
+        if !current.exists() {
+            // A stop between the two renames of `save` leaves only the previous one.
+            return if previous.exists() {
+                Ok(Some((Self::load(&previous, device)?, None)))
+            } else {
+                Ok(None)
+            };
+        }
+        match Self::load(&current, device) {
+            Ok(state) => Ok(Some((state, None))),
+            Err(damage) if previous.exists() => Ok(Some((Self::load(&previous, device)?, Some(damage)))),
+            Err(damage) => Err(damage),
+        }
+    }
+
+    /// The newest usable state of a run that is to be exported.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] if there is none.
+    pub fn newest_of_run(folder: &Path, device: &Device) -> Result<Self> {
+        let missing = || TrainError::Checkpoint {
+            path: folder.to_owned(),
+            reason: "there is no state yet; train longer".to_owned(),
+        };
+        Self::load_newest(folder, device)?.map(|(state, _)| state).ok_or_else(missing)
+    }
+
+    /// Reads one file.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] if it cannot be read; [`TrainError::Checkpoint`] if it is cut off, damaged,
+    /// of another layout, or lacks a moment or an average of a parameter.
+    pub fn load(path: &Path, device: &Device) -> Result<Self> {
+        let bad = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
+        let bytes = fs::read(path).map_err(TrainError::io("reading", path))?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| bad(error.to_string()))?;
+        let header = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
+        let header = header.ok_or_else(|| bad("it is not the state of a run".to_owned()))?;
+        let header: StateHeader = serde_json::from_str(header).map_err(|error| bad(error.to_string()))?;
+        if header.schema_version != SCHEMA_VERSION {
+            let found = header.schema_version;
+            return Err(bad(format!("its layout is {found}, this program reads {SCHEMA_VERSION}")));
+        }
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(error.to_string()))?;
+        let mut names = file.names();
+        names.sort_unstable();
+        let mut groups: BTreeMap<&str, NamedTensors> = BTreeMap::new();
+        let mut contents = Vec::with_capacity(names.len());
+        for name in names {
+            let view = file.tensor(name).map_err(|error| bad(error.to_string()))?;
+            let (group, parameter) = split(name).ok_or_else(|| bad(format!("`{name}` is unknown")))?;
+            let values: Vec<f32> =
+                view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            contents.push((name, view.data()));
+            let tensor = Tensor::from_data(TensorData::new(values, view.shape().to_vec()), device);
+            groups.entry(group).or_default().insert(parameter.to_owned(), tensor);
+        }
+        if digest(contents.into_iter()) != header.digest {
+            return Err(bad("its checksum does not match its content: the file is damaged".to_owned()));
+        }
+        Self::assemble(header, groups).map_err(bad)
+    }
+
+    /// Joins the groups, checking that each parameter has all it needs.
+    fn assemble(header: StateHeader, mut groups: BTreeMap<&str, NamedTensors>) -> Result<Self, String> {
+        let mut take = |group| groups.remove(group).unwrap_or_default();
+        let (model, ema) = (take("model."), take("ema."));
+        let (first, mut second) = (take("adam.m."), take("adam.v."));
+        if first.len() != header.n_optimizer_states || second.len() != header.n_optimizer_states {
+            let (m, v, wanted) = (first.len(), second.len(), header.n_optimizer_states);
+            return Err(format!("it holds {m} first and {v} second moments instead of {wanted}"));
+        }
+        if let Some(name) = model.keys().find(|name| !ema.contains_key(*name)) {
+            return Err(format!("`{name}` has no moving average"));
+        }
+        let mut moments = BTreeMap::new();
+        for (name, first) in first {
+            let second = second.remove(&name).ok_or_else(|| format!("`{name}` has no second moment"))?;
+            moments.insert(name, Moments { first, second });
+        }
+        Ok(Self { header, model, moments, ema })
+    }
+
+    /// All tensors under their names in the file.
+    fn tensors(&self) -> BTreeMap<String, Stored> {
+        let named =
+            |prefix: &str, name: &str, tensor: &Tensor<1>| (format!("{prefix}{name}"), Stored::new(tensor));
+        let mut tensors = BTreeMap::new();
+        tensors.extend(self.model.iter().map(|(name, tensor)| named("model.", name, tensor)));
+        tensors.extend(self.ema.iter().map(|(name, tensor)| named("ema.", name, tensor)));
+        tensors.extend(self.moments.iter().map(|(name, state)| named("adam.m.", name, &state.first)));
+        tensors.extend(self.moments.iter().map(|(name, state)| named("adam.v.", name, &state.second)));
+        tensors
+    }
+}
+
+/// `model.conv_in.weight` -> (`model.`, `conv_in.weight`).
+fn split(name: &str) -> Option<(&'static str, &str)> {
+    ["model.", "ema.", "adam.m.", "adam.v."]
+        .into_iter()
+        .find_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)))
+}
+
+fn digest<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hasher = Sha256::new();
+    for (name, bytes) in tensors {
+        hasher.update(name.as_bytes());
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    }
+    hex(&hasher.finalize())
+}
+
+/// A flat f32 tensor as bytes, with its shape.
+struct Stored(Vec<u8>, [usize; 1]);
+
+impl Stored {
+    fn new(tensor: &Tensor<1>) -> Self {
+        let data = tensor.clone().into_data().convert::<f32>();
+        let values = data.as_slice::<f32>().expect("converted to f32 just above");
+        Self(values.iter().flat_map(|value| value.to_le_bytes()).collect(), [values.len()])
+    }
+}
+
+impl View for &Stored {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.1
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
+    }
+
+    fn data_len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(values: &[f32]) -> Tensor<1> {
+        Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &Device::default())
+    }
+
+    fn named(values: &[f32]) -> NamedTensors {
+        NamedTensors::from([
+            ("conv.bias".to_owned(), flat(values)),
+            ("conv.weight".to_owned(), flat(&[0.5; 7])),
+        ])
+    }
+
+    fn state(step: u64) -> Checkpoint {
+        let start = step as f32;
+        let moment = |name: &str| {
+            (
+                name.to_owned(),
+                Moments { first: flat(&[start, 1e-30, -0.0]), second: flat(&[3.0, f32::MIN_POSITIVE, 1.0]) },
+            )
+        };
+        Checkpoint {
+            header: StateHeader::new(step, 16 * step, 7, "hash"),
+            model: named(&[1.0, start, f32::MAX]),
+            moments: BTreeMap::from([moment("conv.bias"), moment("conv.weight")]),
+            ema: named(&[2.0, start, 1.0 / 3.0]),
+        }
+    }
+
+    fn bits(tensors: &NamedTensors) -> Vec<(String, Vec<u32>)> {
+        let read = |tensor: &Tensor<1>| {
+            let data = tensor.clone().into_data();
+            data.as_slice::<f32>().unwrap().iter().map(|value| value.to_bits()).collect()
+        };
+        tensors.iter().map(|(name, tensor)| (name.clone(), read(tensor))).collect()
+    }
+
+    fn newest(folder: &Path) -> Result<Option<(Checkpoint, Option<TrainError>)>> {
+        Checkpoint::load_newest(folder, &Device::default())
+    }
+
+    #[test]
+    fn every_bit_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(newest(dir.path()).unwrap().is_none());
+        let saved = state(3);
+        saved.save(dir.path()).unwrap();
+        let (loaded, damage) = newest(dir.path()).unwrap().unwrap();
+        assert!(damage.is_none());
+        assert_eq!((bits(&loaded.model), bits(&loaded.ema)), (bits(&saved.model), bits(&saved.ema)));
+        for (name, moments) in &loaded.moments {
+            let pair = |m: &Moments| {
+                NamedTensors::from([("m".into(), m.first.clone()), ("v".into(), m.second.clone())])
+            };
+            assert_eq!(bits(&pair(moments)), bits(&pair(&saved.moments[name])));
+        }
+        assert_eq!(
+            (loaded.header.step, loaded.header.n_images, loaded.header.n_optimizer_states),
+            (3, 48, 2)
+        );
+        let partial = partial_path(&dir.path().join(CURRENT));
+        assert!(!partial.exists(), "no partial file is left");
+    }
+
+    #[test]
+    fn a_damaged_file_falls_back_to_the_one_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        state(3).save(dir.path()).unwrap();
+        state(6).save(dir.path()).unwrap();
+        let path = dir.path().join(CURRENT);
+        let whole = fs::read(&path).unwrap();
+        let mut flipped = whole.clone();
+        let last = flipped.len() - 2;
+        flipped[last] ^= 0x40;
+        for (bytes, reason) in [
+            (&whole[..whole.len() - 5], ""),
+            (&whole[..4], ""),
+            (&flipped[..], "checksum"),
+            (b"not a checkpoint at all", ""),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            let (state, damage) = newest(dir.path()).unwrap().unwrap();
+            let message = damage.unwrap().to_string();
+            assert_eq!(state.header.step, 3);
+            assert!(
+                message.contains("state.safetensors is not a usable") && message.contains(reason),
+                "{message}"
+            );
+        }
+        fs::write(dir.path().join(PREVIOUS), b"").unwrap();
+        assert!(newest(dir.path()).is_err(), "two damaged files are an error, not a fresh start");
+    }
+
+    #[test]
+    fn a_stop_between_the_two_renames_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        state(3).save(dir.path()).unwrap();
+        fs::rename(dir.path().join(CURRENT), dir.path().join(PREVIOUS)).unwrap();
+        assert_eq!(newest(dir.path()).unwrap().unwrap().0.header.step, 3);
+    }
+
+    #[test]
+    fn a_parameter_without_its_state_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lacking = state(3);
+        lacking.ema.remove("conv.bias");
+        lacking.save(dir.path()).unwrap();
+        let error = newest(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("`conv.bias` has no moving average"), "{error}");
+    }
+}

@@ -1,0 +1,108 @@
+//! The folder itself: creation, exclusive use, the check that it holds the same run.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::config::{bound, differences};
+use crate::files::{hex, write_json};
+use crate::{Result, TrainError};
+
+/// A run folder that this process alone may write, until it is dropped.
+#[derive(Debug)]
+pub struct RunFolder {
+    root: PathBuf,
+    config_hash: String,
+    /// The lock lasts as long as the handle; the system releases it even after `kill -9`.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Creates the folder with its `config.json`, or opens one that holds the same configuration.
+    ///
+    /// # Errors
+    /// [`TrainError::Locked`] while another process trains there; [`TrainError::OtherRun`] if it holds
+    /// another configuration; [`TrainError::Io`] if it cannot be written.
+    pub fn open<C: Serialize>(root: &Path, config: &C) -> Result<Self> {
+        let samples = root.join("samples");
+        fs::create_dir_all(&samples).map_err(TrainError::io("creating", &samples))?;
+        let lock = lock(root)?;
+        let path = root.join("config.json");
+        let json = |source| TrainError::Json { what: path.display().to_string(), source };
+        let new = serde_json::to_value(config).map_err(json)?;
+        if path.exists() {
+            let old = fs::read_to_string(&path).map_err(TrainError::io("reading", &path))?;
+            let differences = differences(&serde_json::from_str(&old).map_err(json)?, &new);
+            if !differences.is_empty() {
+                return Err(TrainError::OtherRun { folder: root.to_owned(), differences });
+            }
+        }
+        write_json(&path, &new)?;
+        Ok(Self { root: root.to_owned(), config_hash: hash(&bound(&new)), _lock: lock })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// SHA-256 of the configuration, without the keys that may change between two starts.
+    pub fn config_hash(&self) -> &str {
+        &self.config_hash
+    }
+
+    /// Where the sample grid of a step is put.
+    pub fn sample_path(&self, step: u64) -> PathBuf {
+        self.root.join("samples").join(format!("step_{step:06}.png"))
+    }
+
+    /// The log.
+    pub fn log_path(&self) -> PathBuf {
+        self.root.join("log.jsonl")
+    }
+}
+
+/// The lock file stays behind; only a lock held on it counts.
+fn lock(root: &Path) -> Result<File> {
+    let path = root.join("run.lock");
+    let file = File::create(&path).map_err(TrainError::io("creating", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(TrainError::Locked { folder: root.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(TrainError::Io { action: "locking", path, source }),
+    }
+}
+
+/// JSON objects are kept in key order, so equal configurations have equal text.
+fn hash(config: &Value) -> String {
+    hex(&Sha256::digest(config.to_string().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_serves_one_process_and_one_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = json!({"a": 1, "training": {"n_steps": 5, "report": {}}});
+        let run = RunFolder::open(dir.path(), &config).unwrap();
+        let locked = RunFolder::open(dir.path(), &config).unwrap_err();
+        assert!(matches!(&locked, TrainError::Locked { .. }), "{locked}");
+        let hash = run.config_hash().to_owned();
+        drop(run);
+
+        let longer = json!({"a": 1, "training": {"n_steps": 50, "report": {}}});
+        assert_eq!(RunFolder::open(dir.path(), &longer).unwrap().config_hash(), hash);
+        let error = RunFolder::open(dir.path(), &json!({"a": 2})).unwrap_err().to_string();
+        assert!(error.contains("`a` (was 1, is 2)") && error.contains("another folder"), "{error}");
+        // The refused configuration did not overwrite the run's own.
+        assert!(RunFolder::open(dir.path(), &config).is_ok());
+        assert!(dir.path().join("samples").is_dir());
+    }
+}

@@ -1,0 +1,106 @@
+//! `log.jsonl`: one JSON object for each logged step, appended as the run goes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::files::write_atomically;
+use crate::{Result, TrainError};
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Pictures seen.
+    pub n_images: u64,
+    /// Named values: `loss` and its parts, `grad_norm`, `learning_rate`, `images_per_second`,
+    /// `gflop_per_second`, and `validation/...` where the step was validated.
+    #[serde(flatten)]
+    pub values: BTreeMap<String, f64>,
+}
+
+/// Appends a line.
+pub(crate) fn append(path: &Path, record: &LogRecord) -> Result<()> {
+    let json = |source| TrainError::Json { what: "a log record".to_owned(), source };
+    let line = serde_json::to_string(record).map_err(json)? + "\n";
+    let mut file =
+        OpenOptions::new().create(true).append(true).open(path).map_err(TrainError::io("opening", path))?;
+    file.write_all(line.as_bytes()).map_err(TrainError::io("writing", path))
+}
+
+/// All records of a log; a last line that was cut off by a crash is left out.
+///
+/// # Errors
+/// [`TrainError::Io`] if the file cannot be read; [`TrainError::Json`] for a broken line that is not
+/// the last.
+pub fn read_log(path: &Path) -> Result<Vec<LogRecord>> {
+    let text = fs::read_to_string(path).map_err(TrainError::io("reading", path))?;
+    let lines: Vec<&str> = text.lines().collect();
+    let mut records = Vec::with_capacity(lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(record) => records.push(record),
+            Err(_) if index + 1 == lines.len() => {}
+            Err(source) => {
+                let what = format!("{}, line {},", path.display(), index + 1);
+                return Err(TrainError::Json { what, source });
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// Drops what was logged after `step`, which a run resumed there will log again.
+pub(crate) fn truncate_after(path: &Path, step: u64) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let json = |source| TrainError::Json { what: "a log record".to_owned(), source };
+    let mut text = String::new();
+    for record in read_log(path)?.iter().filter(|record| record.step <= step) {
+        text.push_str(&serde_json::to_string(record).map_err(json)?);
+        text.push('\n');
+    }
+    write_atomically(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(step: u64) -> LogRecord {
+        LogRecord {
+            step,
+            n_images: 4 * step,
+            values: BTreeMap::from([("loss".to_owned(), 1.0 / step as f64)]),
+        }
+    }
+
+    #[test]
+    fn lines_after_a_checkpoint_are_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.jsonl");
+        truncate_after(&path, 3).unwrap();
+        for step in 1..=5 {
+            append(&path, &record(step)).unwrap();
+        }
+        truncate_after(&path, 3).unwrap();
+        assert_eq!(read_log(&path).unwrap(), [record(1), record(2), record(3)]);
+    }
+
+    #[test]
+    fn a_line_cut_off_by_a_crash_is_left_out_and_a_broken_one_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.jsonl");
+        append(&path, &record(1)).unwrap();
+        let whole = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{whole}{{\"step\": 2, \"n_im")).unwrap();
+        assert_eq!(read_log(&path).unwrap(), [record(1)]);
+        fs::write(&path, format!("nonsense\n{whole}")).unwrap();
+        assert!(read_log(&path).unwrap_err().to_string().contains("line 1"));
+    }
+}

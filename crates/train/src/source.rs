@@ -1,0 +1,278 @@
+//! Where training pictures come from: the mini world, or a folder with `metadata.jsonl`.
+
+use std::collections::BTreeSet;
+
+use byteedit_data::folder::Crop;
+use byteedit_data::world::Sample;
+use byteedit_data::{
+    ColorWord, FolderDataset, Mask, MaskStrategy, PairSpec, Rgb8, SampleSpec, Split, Task, World,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::random::{Use, stream};
+use crate::{Result, TrainError};
+
+/// Every so manyth picture of a folder is held out for validation.
+const HELD_OUT: usize = 20;
+
+/// A supply of pictures that are addressed by (split, seed, index).
+#[derive(Debug)]
+pub enum Source {
+    /// Composites and photographs of the mini world.
+    World(World),
+    /// A folder of pictures. One in twenty is held out for validation; a folder of fewer than twenty
+    /// validates on what it trains on.
+    Folder(FolderDataset),
+}
+
+/// Which pairs of picture and mask the base model learns from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairConfig {
+    /// Side of the pictures in pixels.
+    pub picture_size: usize,
+    /// Probability of a pair by the mask strategy: all kinds of masks on pictures with an object.
+    pub p_strategy: f32,
+    /// Probability of a pair whose mask covers the object that the caption names.
+    pub p_edit: f32,
+    /// Probability of a background whose mask has the shape of an object, without a caption.
+    pub p_erase: f32,
+    /// Probability of a picture of which only a window is known.
+    pub p_outpaint: f32,
+    /// Among the pairs by the mask strategy, the probability that the object is left out.
+    pub p_strategy_erase: f32,
+    /// The paper's mask strategy. A folder of pictures uses it for every picture without a mask.
+    pub masks: MaskStrategy,
+}
+
+impl PairConfig {
+    /// The mixture of the small model, at 128 px.
+    pub fn mini() -> Self {
+        Self {
+            picture_size: 128,
+            p_strategy: 0.3,
+            p_edit: 0.4,
+            p_erase: 0.15,
+            p_outpaint: 0.15,
+            p_strategy_erase: 0.25,
+            masks: MaskStrategy::default(),
+        }
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] or the data's own error names the first that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        let shares = [self.p_strategy, self.p_edit, self.p_erase, self.p_outpaint];
+        let sum: f32 = shares.iter().sum();
+        if shares.iter().any(|&p| !(0.0..=1.0).contains(&p)) || (sum - 1.0).abs() > 1e-4 {
+            let key = "data.p_strategy + p_edit + p_erase + p_outpaint";
+            return Err(TrainError::config(key, sum, "1 in sum, none of them negative"));
+        }
+        if !(0.0..=1.0).contains(&self.p_strategy_erase) {
+            return Err(TrainError::config("data.p_strategy_erase", self.p_strategy_erase, "a probability"));
+        }
+        Ok(self.masks.validate()?)
+    }
+}
+
+/// One training pair in pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// The right answer.
+    pub truth: Rgb8,
+    /// Where to repaint.
+    pub edit_mask: Mask,
+    /// What belongs there, or "".
+    pub caption: String,
+}
+
+impl From<Sample> for Pair {
+    fn from(sample: Sample) -> Self {
+        Self { truth: sample.truth, edit_mask: sample.edit_mask, caption: sample.caption }
+    }
+}
+
+/// Kinds of whole pictures on which an autoencoder is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// Photographs without an object.
+    Photograph,
+    /// Photographs with an object pasted on them.
+    Composite,
+}
+
+impl Source {
+    /// A crop of `size x size` pixels for fitting an autoencoder.
+    ///
+    /// # Errors
+    /// A size that the world does not have, or a picture of the folder that cannot be read.
+    pub fn crop(&self, split: Split, seed: u64, index: u64, size: usize) -> Result<Rgb8> {
+        match self {
+            Self::World(world) => Ok(world.crop(split, seed, index, size)?),
+            Self::Folder(folder) => {
+                let mut stream = stream(seed, Use::Pictures, index);
+                let pick = held_out(folder.len(), split, stream.below(folder.len()));
+                Ok(folder.load(pick, size, Crop::Random(&mut stream))?.picture)
+            }
+        }
+    }
+
+    /// A whole held-out picture of `size x size` pixels; a folder has one kind only.
+    ///
+    /// # Errors
+    /// As [`Source::crop`].
+    pub fn whole(&self, kind: Whole, split: Split, index: u64, size: usize) -> Result<Rgb8> {
+        match self {
+            Self::World(world) => {
+                let task = match kind {
+                    Whole::Photograph => Task::Erase,
+                    Whole::Composite => Task::Edit,
+                };
+                let spec = SampleSpec { size, ..SampleSpec::new(task, split, 0) };
+                Ok(world.sample(&spec, index)?.truth)
+            }
+            Self::Folder(folder) => {
+                let pick = held_out(folder.len(), split, index as usize % folder.len());
+                Ok(folder.load(pick, size, Crop::Center)?.picture)
+            }
+        }
+    }
+
+    /// Training pair `index`, from (split, seed, index) alone.
+    ///
+    /// # Errors
+    /// As [`Source::crop`].
+    pub fn pair(&self, config: &PairConfig, split: Split, seed: u64, index: u64) -> Result<Pair> {
+        let mut stream = stream(seed, Use::Pairs, index);
+        let kinds = [config.p_strategy, config.p_edit, config.p_erase, config.p_outpaint];
+        let kind = stream.weighted(&kinds);
+        match self {
+            Self::World(world) => {
+                let size = config.picture_size;
+                let task = match kind {
+                    0 => {
+                        let (p_erase, masks) = (config.p_strategy_erase, config.masks.clone());
+                        let spec = PairSpec { size, p_erase, masks, ..PairSpec::new(split, seed) };
+                        return Ok(world.pair(&spec, index)?.into());
+                    }
+                    1 => Task::Edit,
+                    2 => Task::Erase,
+                    _ => Task::Outpaint,
+                };
+                let spec = SampleSpec { size, ..SampleSpec::new(task, split, seed) };
+                Ok(world.sample(&spec, index)?.into())
+            }
+            Self::Folder(folder) => {
+                let pick = held_out(folder.len(), split, stream.below(folder.len()));
+                let item = folder.load(pick, config.picture_size, Crop::Random(&mut stream))?;
+                let edit_mask = item
+                    .edit_mask
+                    .unwrap_or_else(|| config.masks.sample(&mut stream, config.picture_size, None).0);
+                Ok(Pair { truth: item.picture, edit_mask, caption: item.caption })
+            }
+        }
+    }
+
+    /// A held-out pair of one task, for looking at results; a folder has one kind only.
+    ///
+    /// # Errors
+    /// As [`Source::crop`].
+    pub fn held_out_pair(&self, config: &PairConfig, task: Task, index: u64) -> Result<Pair> {
+        match self {
+            Self::World(world) => {
+                let spec =
+                    SampleSpec { size: config.picture_size, ..SampleSpec::new(task, Split::Validation, 0) };
+                Ok(world.sample(&spec, index)?.into())
+            }
+            Self::Folder(_) => self.pair(config, Split::Validation, 0, index),
+        }
+    }
+
+    /// Captions that together hold every word that training can show: for the world each concept in
+    /// each colour, for a folder its own captions.
+    pub fn captions(&self) -> Vec<String> {
+        match self {
+            Self::World(world) => {
+                let names = || world.concepts().iter().map(|concept| concept.name.as_str());
+                let colors = || ColorWord::ALL.iter().map(|color| color.as_str());
+                let colored = colors().flat_map(|color| names().map(move |name| format!("a {color} {name}")));
+                names().map(|name| format!("an {name}")).chain(colored).collect()
+            }
+            Self::Folder(folder) => folder.captions().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The named concepts with their groups; none for a folder.
+    pub fn concepts(&self) -> Vec<(String, String)> {
+        match self {
+            Self::World(world) => {
+                world.concepts().iter().map(|concept| (concept.name.clone(), concept.group.clone())).collect()
+            }
+            Self::Folder(_) => Vec::new(),
+        }
+    }
+
+    /// A hash that differs between sources with other pictures, masks or captions: over the captions
+    /// and the first pairs.
+    ///
+    /// # Errors
+    /// As [`Source::crop`].
+    pub fn fingerprint(&self, config: &PairConfig) -> Result<[u8; 32]> {
+        /// Pairs that are looked at.
+        const N_PAIRS: u64 = 8;
+        let mut hasher = Sha256::new();
+        for caption in self.captions().into_iter().collect::<BTreeSet<_>>() {
+            hasher.update(caption.as_bytes());
+            hasher.update([0]);
+        }
+        for index in 0..N_PAIRS {
+            let pair = self.pair(config, Split::Train, 0, index)?;
+            hasher.update(&pair.truth.data);
+            hasher.update(&pair.edit_mask.values);
+            hasher.update(pair.caption.as_bytes());
+        }
+        Ok(hasher.finalize().into())
+    }
+}
+
+/// Moves a picture's index to the nearest one of its split.
+fn held_out(n_pictures: usize, split: Split, index: usize) -> usize {
+    if n_pictures < HELD_OUT {
+        return index;
+    }
+    let is_held_out = index.is_multiple_of(HELD_OUT);
+    match split {
+        Split::Train if is_held_out => index + 1 - usize::from(index + 1 == n_pictures) * 2,
+        Split::Train => index,
+        Split::Validation | Split::Test => index - index % HELD_OUT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_picture_in_twenty_is_held_out_and_never_trained_on() {
+        for n in [20, 21, 41, 100] {
+            for index in 0..n {
+                assert!(!held_out(n, Split::Train, index).is_multiple_of(HELD_OUT), "{index} of {n}");
+                assert!(held_out(n, Split::Train, index) < n);
+                assert!(held_out(n, Split::Validation, index).is_multiple_of(HELD_OUT));
+            }
+        }
+        assert_eq!(held_out(7, Split::Validation, 5), 5, "a small folder is used whole");
+    }
+
+    #[test]
+    fn shares_must_add_up() {
+        let good = PairConfig::mini();
+        assert!(good.validate().is_ok());
+        let message = PairConfig { p_edit: 0.9, ..good.clone() }.validate().unwrap_err().to_string();
+        assert!(message.contains("p_strategy + p_edit + p_erase + p_outpaint` is 1.5"), "{message}");
+        assert!(PairConfig { p_edit: -0.1, p_erase: 0.65, ..good }.validate().is_err());
+    }
+}

@@ -1,0 +1,348 @@
+//! The loop that every trainer shares: gradients, clipping, update, average, reports, checkpoints.
+//!
+//! What step `k` computes depends on the configuration and on `k` alone, and the state that goes from
+//! one step to the next is exactly what a checkpoint holds. A run stopped anywhere therefore resumes
+//! to the same weights, bit for bit.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::named::{parameters_of, with_parameters};
+use crate::optim::{AdamW, AdamWConfig, Ema, EmaConfig, Gradients, LrSchedule};
+use crate::progress::{Outcome, Progress, StepReport};
+use crate::run::{Checkpoint, LogRecord, RunFolder, StateHeader};
+use crate::{Result, TrainError};
+
+/// The numbers of the loop, the same for every trainer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Decides the first weights, the data of every step and all noise.
+    pub seed: u64,
+    /// Optimiser steps. May be changed between two starts of a run.
+    pub n_steps: u64,
+    /// Pictures in each micro-batch.
+    pub batch_size: usize,
+    /// Micro-batches whose gradients are averaged for one step.
+    pub n_accumulate: usize,
+    /// Learning rate by step.
+    pub learning_rate: LrSchedule,
+    /// `AdamW`.
+    pub optimizer: AdamWConfig,
+    /// The global gradient norm is scaled down to this.
+    pub max_grad_norm: f64,
+    /// Moving average of the weights, which is what is validated and exported.
+    pub ema: EmaConfig,
+    /// How often things are reported. May be changed between two starts of a run.
+    pub report: ReportConfig,
+}
+
+/// Intervals in steps; 0 switches a report off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportConfig {
+    /// Between two lines of the log.
+    pub log_every: u64,
+    /// Between two validations.
+    pub validate_every: u64,
+    /// Between two sample grids.
+    pub sample_every: u64,
+    /// Between two checkpoints.
+    pub checkpoint_every: u64,
+}
+
+impl TrainingConfig {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        for (key, n) in
+            [("training.batch_size", self.batch_size), ("training.n_accumulate", self.n_accumulate)]
+        {
+            if n == 0 {
+                return Err(TrainError::config(key, n, "1 or more"));
+            }
+        }
+        if !(self.max_grad_norm > 0.0 && self.max_grad_norm.is_finite()) {
+            return Err(TrainError::config(
+                "training.max_grad_norm",
+                self.max_grad_norm,
+                "a positive number",
+            ));
+        }
+        self.learning_rate.validate()?;
+        self.optimizer.validate()?;
+        self.ema.validate()
+    }
+
+    /// Pictures of one optimiser step.
+    pub fn images_per_step(&self) -> u64 {
+        (self.batch_size * self.n_accumulate) as u64
+    }
+}
+
+/// Loss of a micro-batch with its named parts, each `[1]`.
+pub(crate) struct Loss {
+    /// What is differentiated.
+    pub(crate) total: Tensor<1>,
+    /// What it consists of, for the log.
+    pub(crate) parts: Vec<(&'static str, Tensor<1>)>,
+}
+
+/// The caller's wish to stop.
+#[derive(Clone, Copy)]
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
+
+impl Stop<'_> {
+    pub(crate) fn is_asked(self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How a training ended, with the averaged model, without a gradient tape.
+pub(crate) struct Trained<M> {
+    pub(crate) outcome: Outcome,
+    pub(crate) averaged: M,
+}
+
+/// What is trained and on what.
+pub(crate) trait Objective {
+    /// The trained module.
+    type Model: Module;
+
+    /// Makes ready what the steps after `n_images` pictures need; may end early once asked to stop.
+    fn prepare(&mut self, n_images: u64, progress: &mut dyn Progress, stop: Stop<'_>) -> Result<()> {
+        let _ = (n_images, progress, stop);
+        Ok(())
+    }
+
+    /// The loss of the micro-batch whose pictures have the indices `first .. first + batch_size`, in
+    /// the step that begins after `n_images` pictures.
+    fn loss(&mut self, model: &Self::Model, n_images: u64, first: u64) -> Result<Loss>;
+
+    /// Named figures on held-out data, of a model without a gradient tape.
+    fn validate(&self, model: &Self::Model) -> Result<BTreeMap<String, f64>>;
+
+    /// Writes a grid of pictures made by a model without a gradient tape.
+    fn sample(&self, model: &Self::Model, path: &Path) -> Result<()>;
+
+    /// Billions of floating-point operations that training spends on one picture.
+    fn gflop_per_image(&self) -> f64;
+}
+
+/// The loop with everything that changes from step to step.
+pub(crate) struct Training<'a, O: Objective> {
+    config: TrainingConfig,
+    folder: &'a RunFolder,
+    progress: &'a mut dyn Progress,
+    objective: O,
+    model: O::Model,
+    optimizer: AdamW,
+    ema: Ema,
+    step: u64,
+    /// Time spent on steps by this process, and steps made.
+    spent: (Duration, u64),
+}
+
+impl<'a, O: Objective> Training<'a, O> {
+    /// Starts from the folder's newest state, or from `model` where there is none.
+    pub(crate) fn start(
+        config: TrainingConfig,
+        folder: &'a RunFolder,
+        progress: &'a mut dyn Progress,
+        objective: O,
+        model: O::Model,
+        device: &Device,
+    ) -> Result<Self> {
+        // Parameters are initialised lazily; reading them fixes the values before the tape starts.
+        let names = parameters_of(&model);
+        let n_parameters = names.values().map(|value| value.dims()[0]).sum();
+        let model = model.train();
+        let ema = Ema::new(config.ema, &model);
+        let optimizer = AdamW::new(config.optimizer);
+        let spent = (Duration::ZERO, 0);
+        let mut training =
+            Self { config, folder, progress, objective, model, optimizer, ema, step: 0, spent };
+        if let Some((state, damage)) = Checkpoint::load_newest(folder.root(), device)? {
+            if let Some(damage) = damage {
+                training.progress.on_warning(&format!("{damage}; going on from the one before it"));
+            }
+            training = training.resumed(state)?;
+        }
+        crate::run::truncate_log(&folder.log_path(), training.step)?;
+        training.progress.on_start(training.step, config.n_steps, n_parameters);
+        Ok(training)
+    }
+
+    fn resumed(mut self, state: Checkpoint) -> Result<Self> {
+        let bad = |reason| TrainError::Checkpoint { path: self.folder.root().to_owned(), reason };
+        let Checkpoint { header, model, moments, ema } = state;
+        if header.config_hash != self.folder.config_hash() || header.seed != self.config.seed {
+            return Err(bad("its state belongs to another configuration than its config.json".to_owned()));
+        }
+        for (name, value) in parameters_of(&self.model) {
+            let [n] = value.dims();
+            let fits = |tensor: Option<&Tensor<1>>| tensor.is_some_and(|tensor| tensor.dims() == [n]);
+            let moments = moments.get(&name).map(|m| (&m.first, &m.second));
+            let moments_fit =
+                header.step == 0 || moments.is_some_and(|(m, v)| fits(Some(m)) && fits(Some(v)));
+            if !(fits(model.get(&name)) && fits(ema.get(&name)) && moments_fit) {
+                return Err(bad(format!("weights, moments or average of `{name}` are missing or misshapen")));
+            }
+        }
+        self.model = with_parameters(self.model, &model);
+        self.optimizer.moments = moments;
+        self.optimizer.step = header.step;
+        self.ema.shadow = ema;
+        self.step = header.step;
+        Ok(self)
+    }
+
+    /// Runs to the last step, or until `stop` is set.
+    pub(crate) fn run(mut self, stop: &AtomicBool) -> Result<Trained<O::Model>> {
+        self.objective.prepare(self.n_images(), self.progress, Stop(stop))?;
+        if self.step == 0 && self.config.report.sample_every > 0 && !Stop(stop).is_asked() {
+            self.write_samples()?;
+        }
+        let mut saved = self.step;
+        while self.step < self.config.n_steps {
+            if Stop(stop).is_asked() {
+                self.save()?;
+                return Ok(self.ended(Outcome::Interrupted { step: self.step }));
+            }
+            self = self.advance()?;
+            if self.is_due(self.config.report.checkpoint_every) {
+                self.save()?;
+                saved = self.step;
+            }
+        }
+        if saved != self.step || self.step == 0 {
+            self.save()?;
+        }
+        Ok(self.ended(Outcome::Finished))
+    }
+
+    fn ended(&self, outcome: Outcome) -> Trained<O::Model> {
+        Trained { outcome, averaged: self.ema.averaged(&self.model) }
+    }
+
+    /// Pictures seen.
+    fn n_images(&self) -> u64 {
+        self.step * self.config.images_per_step()
+    }
+
+    /// One optimiser step and the reports that are due after it.
+    fn advance(mut self) -> Result<Self> {
+        let started = Instant::now();
+        let (gradients, mut values) = self.gradients()?;
+        let learning_rate = self.config.learning_rate.at(self.step, self.config.n_steps);
+        self = self.update(gradients, learning_rate, &mut values)?;
+        self.spent = (self.spent.0 + started.elapsed(), self.spent.1 + 1);
+
+        let report = self.report(&values);
+        values.insert("learning_rate".to_owned(), learning_rate);
+        values.insert("images_per_second".to_owned(), report.images_per_second);
+        values.insert("gflop_per_second".to_owned(), report.gflop_per_second);
+        self.progress.on_step(&report);
+        let validates = self.is_due(self.config.report.validate_every);
+        if validates {
+            let figures = self.objective.validate(&self.ema.averaged(&self.model))?;
+            self.progress.on_validation(self.step, &figures);
+            values.extend(figures.into_iter().map(|(name, value)| (format!("validation/{name}"), value)));
+        }
+        if validates || self.is_due(self.config.report.log_every) {
+            let record = LogRecord { step: self.step, n_images: self.n_images(), values };
+            crate::run::append_log(&self.folder.log_path(), &record)?;
+        }
+        if self.is_due(self.config.report.sample_every) {
+            self.write_samples()?;
+        }
+        Ok(self)
+    }
+
+    /// Mean gradients over the micro-batches of this step, and the mean loss with its parts.
+    fn gradients(&mut self) -> Result<(Gradients, BTreeMap<String, f64>)> {
+        let n = self.config.n_accumulate;
+        let mut gradients = Gradients::default();
+        let mut values: BTreeMap<String, f64> = BTreeMap::new();
+        for micro in 0..n {
+            let first = self.n_images() + (micro * self.config.batch_size) as u64;
+            let Loss { total, parts } = self.objective.loss(&self.model, self.n_images(), first)?;
+            for (name, part) in parts.into_iter().chain([("loss", total.clone())]) {
+                *values.entry(name.to_owned()).or_default() +=
+                    f64::from(part.into_scalar::<f32>()) / n as f64;
+            }
+            gradients.accumulate(Gradients::of(total, &self.model)?);
+        }
+        if n > 1 {
+            gradients.scale(1.0 / n as f64);
+        }
+        Ok((gradients, values))
+    }
+
+    fn update(
+        mut self,
+        mut gradients: Gradients,
+        learning_rate: f64,
+        values: &mut BTreeMap<String, f64>,
+    ) -> Result<Self> {
+        let grad_norm = gradients.clip(self.config.max_grad_norm);
+        let loss = values["loss"];
+        if !(loss.is_finite() && grad_norm.is_finite()) {
+            return Err(TrainError::Diverged { step: self.step, loss, grad_norm, learning_rate });
+        }
+        values.insert("grad_norm".to_owned(), grad_norm);
+        self.model = self.optimizer.step(learning_rate, self.model, gradients)?;
+        self.ema.update(&self.model, self.step);
+        self.step += 1;
+        Ok(self)
+    }
+
+    fn report(&self, values: &BTreeMap<String, f64>) -> StepReport {
+        let (time, n_steps) = self.spent;
+        let seconds_per_step = time.as_secs_f64() / n_steps.max(1) as f64;
+        let images_per_second = self.config.images_per_step() as f64 / seconds_per_step.max(1e-9);
+        let left = (self.config.n_steps - self.step) as f64 * seconds_per_step;
+        StepReport {
+            step: self.step,
+            n_steps: self.config.n_steps,
+            loss: values["loss"],
+            grad_norm: values["grad_norm"],
+            learning_rate: self.config.learning_rate.at(self.step - 1, self.config.n_steps),
+            images_per_second,
+            gflop_per_second: images_per_second * self.objective.gflop_per_image(),
+            eta: Duration::from_secs_f64(left),
+        }
+    }
+
+    /// Whether a report with this interval follows the step just made; the last step reports all.
+    fn is_due(&self, every: u64) -> bool {
+        every > 0 && (self.step.is_multiple_of(every) || self.step == self.config.n_steps)
+    }
+
+    fn write_samples(&mut self) -> Result<()> {
+        let path = self.folder.sample_path(self.step);
+        self.objective.sample(&self.ema.averaged(&self.model), &path)?;
+        self.progress.on_sample(&path);
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<()> {
+        let state = Checkpoint {
+            header: StateHeader::new(self.step, self.n_images(), self.config.seed, self.folder.config_hash()),
+            model: parameters_of(&self.model),
+            moments: self.optimizer.moments.clone(),
+            ema: self.ema.shadow.clone(),
+        };
+        let path = state.save(self.folder.root())?;
+        self.progress.on_checkpoint(&path);
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! Every number of an autoencoder run.
+
+use std::path::Path;
+
+use byteedit_models::vae::AutoencoderKLConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
+use crate::run::read_config;
+use crate::training::{ReportConfig, TrainingConfig};
+use crate::{Result, TrainError};
+
+/// An autoencoder run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaeRunConfig {
+    /// The network.
+    pub vae: AutoencoderKLConfig,
+    /// Side of the crops in pixels, a multiple of the network's downscale.
+    pub crop_size: usize,
+    /// The loss.
+    pub loss: VaeLossConfig,
+    /// What is measured on held-out pictures.
+    pub validation: VaeValidationConfig,
+    /// The loop.
+    pub training: TrainingConfig,
+}
+
+/// Weights of the terms of the loss, in pixels of [-1, 1].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaeLossConfig {
+    /// Mean absolute error.
+    pub l1: f64,
+    /// Mean squared error.
+    pub mse: f64,
+    /// Mean absolute error of the differences between neighbouring pixels: keeps outlines sharp.
+    pub gradient: f64,
+    /// Mean absolute error of the differences between colours, `R - B` and `R - 2G + B`.
+    pub chroma: f64,
+    /// Kullback-Leibler divergence of each latent position, in nats.
+    pub kl: f64,
+}
+
+/// Held-out measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaeValidationConfig {
+    /// Crops of the training size.
+    pub n_crops: usize,
+    /// Whole photographs, and as many composites.
+    pub n_pictures: usize,
+    /// Side of the whole pictures in pixels: the size at which the editor will work.
+    pub picture_size: usize,
+}
+
+impl VaeRunConfig {
+    /// The small model's autoencoder: 128 px to 16x16 latents of 8 channels.
+    pub fn mini() -> Self {
+        let vae = r#"{"latent_channels": 8, "block_out_channels": [16, 32, 64, 64], "layers_per_block": 1,
+            "norm_num_groups": 8, "mid_block_add_attention": false, "sample_size": 128, "scaling_factor": 1.0}"#;
+        Self {
+            vae: AutoencoderKLConfig::from_json(vae).expect("the preset is valid; this is a bug"),
+            crop_size: 64,
+            loss: VaeLossConfig { l1: 1.0, mse: 1.0, gradient: 0.5, chroma: 0.5, kl: 1e-6 },
+            validation: VaeValidationConfig { n_crops: 64, n_pictures: 32, picture_size: 128 },
+            training: TrainingConfig {
+                seed: 0,
+                n_steps: 20_000,
+                batch_size: 16,
+                n_accumulate: 1,
+                learning_rate: LrSchedule {
+                    peak: 4e-4,
+                    warmup_steps: 200,
+                    decay: Decay::Cosine { floor: 0.02 },
+                },
+                optimizer: AdamWConfig::default(),
+                max_grad_norm: 1.0,
+                ema: EmaConfig { decay: 0.999 },
+                report: ReportConfig {
+                    log_every: 20,
+                    validate_every: 500,
+                    sample_every: 1000,
+                    checkpoint_every: 500,
+                },
+            },
+        }
+    }
+
+    /// Reads the resolved configuration of a run.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] or [`TrainError::Json`] if the folder has none.
+    pub fn of_run(folder: &Path) -> Result<Self> {
+        read_config(folder)
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] or a model's own error names the first that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        let json = |source| TrainError::Json { what: "`vae`".to_owned(), source };
+        AutoencoderKLConfig::from_json(&serde_json::to_string(&self.vae).map_err(json)?)?;
+        let multiple = self.vae.downscale();
+        let sizes =
+            [("crop_size", self.crop_size), ("validation.picture_size", self.validation.picture_size)];
+        for (key, size) in sizes {
+            if size == 0 || size % multiple != 0 {
+                return Err(TrainError::config(key, size, format!("a positive multiple of {multiple}")));
+            }
+        }
+        let VaeLossConfig { l1, mse, gradient, chroma, kl } = self.loss;
+        let weights = [
+            ("loss.l1", l1),
+            ("loss.mse", mse),
+            ("loss.gradient", gradient),
+            ("loss.chroma", chroma),
+            ("loss.kl", kl),
+        ];
+        for (key, weight) in weights {
+            if !(weight >= 0.0 && weight.is_finite()) {
+                return Err(TrainError::config(key, weight, "0 or more"));
+            }
+        }
+        if self.validation.n_crops == 0 || self.validation.n_pictures == 0 {
+            return Err(TrainError::config("validation.n_crops, n_pictures", 0, "1 or more each"));
+        }
+        self.training.validate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preset_is_valid_and_survives_its_file() {
+        let preset = VaeRunConfig::mini();
+        preset.validate().unwrap();
+        let text = serde_json::to_string(&preset).unwrap();
+        assert_eq!(serde_json::from_str::<VaeRunConfig>(&text).unwrap(), preset);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let message = |change: fn(&mut VaeRunConfig)| {
+            let mut config = VaeRunConfig::mini();
+            change(&mut config);
+            config.validate().unwrap_err().to_string()
+        };
+        for (message, key) in [
+            (message(|c| c.crop_size = 60), "`crop_size` is 60, but it must be a positive multiple of 8"),
+            (message(|c| c.loss.kl = -1.0), "`loss.kl` is -1"),
+            (message(|c| c.validation.n_crops = 0), "validation.n_crops"),
+            (message(|c| c.training.batch_size = 0), "`training.batch_size` is 0"),
+            (message(|c| c.training.max_grad_norm = f64::NAN), "`training.max_grad_norm` is NaN"),
+            (message(|c| c.vae.norm_num_groups = 5), "norm_num_groups 5"),
+        ] {
+            assert!(message.contains(key), "{message}");
+        }
+    }
+}
