@@ -1,1 +1,67 @@
-//! (being written)
+//! What the program carries in itself: the small model, the mini world, and photographs for the demo.
+//!
+//! Bytes only, so that nothing but the binary has to hold them; whoever reads them knows their format.
+
+/// Files by path and content.
+pub type Files = [(&'static str, &'static [u8])];
+
+/// The small model: every file of `models/mini` by its path inside that folder, in alphabetical order.
+/// Empty in a build from a tree without that folder.
+pub static MODEL: &Files = include!(concat!(env!("OUT_DIR"), "/model.rs"));
+
+/// The pack of the mini world.
+pub static WORLD: &[u8] = include_bytes!("../../../assets/world/world.pack");
+
+/// Where everything in [`WORLD`] and [`PHOTOS`] comes from: Markdown.
+pub static CREDITS: &str = include_str!("../../../assets/world/CREDITS.md");
+
+/// The photographs of the demo by file name: JPEG, in the public domain or CC0.
+pub static PHOTOS: &Files = &[
+    ("canyondeChelly.jpg", include_bytes!("../../../assets/photos/canyondeChelly.jpg")),
+    ("chateaudeChenonceau.jpg", include_bytes!("../../../assets/photos/chateaudeChenonceau.jpg")),
+    ("cow.jpg", include_bytes!("../../../assets/photos/cow.jpg")),
+    ("drums.jpg", include_bytes!("../../../assets/photos/drums.jpg")),
+    ("kingfisher.jpg", include_bytes!("../../../assets/photos/kingfisher.jpg")),
+    ("montStMichel.jpg", include_bytes!("../../../assets/photos/montStMichel.jpg")),
+];
+
+/// What the demo does with [`PHOTOS`]: JSON.
+pub static DEMO: &str = include_str!("../../../assets/photos/demo.json");
+
+/// One of [`MODEL`] or [`PHOTOS`] by its name.
+pub fn file(files: &Files, name: &str) -> Option<&'static [u8]> {
+    files.iter().find(|(other, _)| *other == name).map(|(_, content)| *content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_photographs_are_jpegs_and_the_demo_names_only_them() {
+        for (name, content) in PHOTOS {
+            assert!(content.starts_with(&[0xff, 0xd8, 0xff]), "{name}");
+            assert!(CREDITS.contains("Photographs"));
+        }
+        for part in DEMO.split("\"photo\": \"").skip(1) {
+            let name = part.split('"').next().unwrap();
+            assert!(file(PHOTOS, name).is_some(), "{name} is not embedded");
+        }
+    }
+
+    #[test]
+    fn an_embedded_model_is_whole_and_within_its_size() {
+        /// The limit of the design, in bytes.
+        const MAX_BYTES: usize = 22 << 20;
+        if MODEL.is_empty() {
+            return;
+        }
+        for name in
+            ["model_index.json", "byteedit.json", "scheduler/scheduler_config.json", "unet/config.json"]
+        {
+            assert!(file(MODEL, name).is_some(), "{name} is not embedded");
+        }
+        let size: usize = MODEL.iter().map(|(_, content)| content.len()).sum();
+        assert!(size <= MAX_BYTES, "{size} bytes");
+    }
+}

@@ -177,9 +177,7 @@ struct Loader<'a, 'data> {
 impl ParameterMapper for Loader<'_, '_> {
     fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let mut key = (self.key)(name);
-        if let Some(rest) = key.strip_prefix(self.dropped_prefix) {
-            key = rest.to_owned();
-        }
+        key.drain(..if key.starts_with(self.dropped_prefix) { self.dropped_prefix.len() } else { 0 });
         let older = (self.older_key)(&key);
         if older != key && self.file.tensor(&key).is_err() && self.file.tensor(&older).is_ok() {
             key = older;

@@ -197,7 +197,7 @@ fn byte_pair_encoder(vocab: Vocab, merges: Vec<(String, String)>) -> Result<Toke
 fn parse_merges(text: &str) -> Result<Vec<(String, String)>, ModelError> {
     text.lines()
         .enumerate()
-        .filter(|(number, line)| !line.is_empty() && !(*number == 0 && line.starts_with("#version")))
+        .filter(|(number, line)| !line.is_empty() && (*number > 0 || !line.starts_with("#version")))
         .map(|(number, line)| match line.split_once(' ') {
             Some((left, right)) if !right.contains(' ') => Ok((left.to_owned(), right.to_owned())),
             _ => Err(ModelError::Tokenizer {

@@ -21,7 +21,7 @@ impl Init {
         Self { device: device.clone(), rng: None }
     }
 
-    /// Parameters are drawn from a ChaCha8 stream: the same seed gives the same weights everywhere.
+    /// Parameters are drawn from a `ChaCha8` stream: the same seed gives the same weights everywhere.
     pub fn seeded(device: &Device, seed: u64) -> Self {
         Self { device: device.clone(), rng: Some(ChaCha8Rng::seed_from_u64(seed)) }
     }

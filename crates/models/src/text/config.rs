@@ -74,7 +74,7 @@ impl CLIPTextConfig {
         let config: Self = parse(CLASS, json)?;
         check_extra_keys(CLASS, &config.extra, NEUTRAL)?;
         let n_heads = config.num_attention_heads;
-        if n_heads == 0 || config.hidden_size % n_heads != 0 {
+        if n_heads == 0 || !config.hidden_size.is_multiple_of(n_heads) {
             let remedy = format!("hidden_size {} cannot be split into that many heads", config.hidden_size);
             return Err(unsupported(CLASS, "num_attention_heads", n_heads, remedy));
         }

@@ -57,7 +57,7 @@ pub struct CLIPEncoderLayer {
     /// Before the feed-forward.
     pub layer_norm2: LayerNorm,
     /// Feed-forward.
-    pub mlp: CLIPMLP,
+    pub mlp: CLIPMlp,
 }
 
 /// Self-attention with transformers' names.
@@ -77,7 +77,7 @@ pub struct CLIPAttention {
 
 /// Two linears around an activation.
 #[derive(Module, Debug)]
-pub struct CLIPMLP {
+pub struct CLIPMlp {
     /// `[intermediate_size, hidden_size]`
     pub fc1: Linear,
     /// `[hidden_size, intermediate_size]`
@@ -140,7 +140,7 @@ impl CLIPEncoderLayer {
                 n_heads: config.num_attention_heads,
             },
             layer_norm2: LayerNorm::new(init, width, config.layer_norm_eps),
-            mlp: CLIPMLP {
+            mlp: CLIPMlp {
                 fc1: Linear::new(init, [width, config.intermediate_size]),
                 fc2: Linear::new(init, [config.intermediate_size, width]),
                 quick_gelu: config.hidden_act == HiddenAct::QuickGelu,
@@ -166,7 +166,7 @@ impl CLIPAttention {
     }
 }
 
-impl CLIPMLP {
+impl CLIPMlp {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let h = self.fc1.forward(x);
         let h = if self.quick_gelu { h.clone() * sigmoid(h * 1.702) } else { gelu(h) };

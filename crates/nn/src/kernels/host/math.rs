@@ -1,4 +1,5 @@
 //! `exp` and `erf` in forms that vectorise: no branches, no table look-ups.
+#![expect(clippy::inline_always, reason = "a call inside a loop keeps the loop from being vectorised")]
 
 /// `e^x` to about 2 ulp: `2^n * p(r)` with `|r| <= ln 2 / 2` and a polynomial of degree 6.
 #[inline(always)]
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn normal_cdf_matches_known_values() {
-        for (x, value) in [(0.0, 0.5), (1.0, 0.841_344_75), (-1.0, 0.158_655_25), (2.5, 0.993_790_33)] {
+        for (x, value) in [(0.0, 0.5), (1.0, 0.841_344_8), (-1.0, 0.158_655_3), (2.5, 0.993_790_3)] {
             assert!((normal_cdf(x) - value).abs() < 3e-7, "cdf({x}) = {}", normal_cdf(x));
         }
     }

@@ -135,9 +135,9 @@ impl Group<'_> {
             let (x, grad) = (&self.x[range.clone()], &self.grad[range]);
             let affine = Affine::new(self.moments, self.weight[channel], self.bias[channel]);
             if shape.silu {
-                silu_grad(dy, x, grad, affine)
+                silu_grad(dy, x, grad, affine);
             } else {
-                dy.copy_from_slice(grad)
+                dy.copy_from_slice(grad);
             }
             let sum_dy = sum(dy);
             let sum_normal = (dot(dy, x) - mean * sum_dy) * scale;

@@ -1,0 +1,129 @@
+//! Words that a model was never shown, and what it could paint instead.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{Concept, ModelCard};
+
+/// Concepts that are suggested for one word.
+const N_NEAREST: usize = 3;
+/// Similarity (Jaro 1989, with Winkler's weight for a common beginning, 1990; 0 to 1) from which on a
+/// name may be a misspelling or a relative of a word.
+const MIN_SIMILARITY: f64 = 0.78;
+
+/// A word of a prompt that the model never saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownWord {
+    /// The word, in lower case.
+    pub word: String,
+    /// Concepts that it may have meant, the nearest first; may be empty.
+    pub nearest: Vec<String>,
+}
+
+pub(super) fn unknown_words(card: &ModelCard, prompt: &str) -> Vec<UnknownWord> {
+    let known: BTreeSet<&str> = card.words.iter().map(String::as_str).collect();
+    let mut seen = BTreeSet::new();
+    let mut unknown = Vec::new();
+    for word in words(prompt) {
+        if !known.contains(word.as_str()) && seen.insert(word.clone()) {
+            let nearest = nearest(&card.concepts, &word);
+            unknown.push(UnknownWord { word, nearest });
+        }
+    }
+    unknown
+}
+
+/// The words of a text as the vocabulary of a small model is counted: runs of letters and single
+/// digits, in lower case. Punctuation is no word.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut in_word = false;
+    for character in text.to_lowercase().chars() {
+        match words.last_mut() {
+            Some(word) if in_word && character.is_alphabetic() => word.push(character),
+            _ if character.is_alphanumeric() => words.push(character.to_string()),
+            _ => {}
+        }
+        in_word = character.is_alphabetic();
+    }
+    words
+}
+
+/// Members of the group that the word names, or else the concepts with the most similar names.
+fn nearest(concepts: &[Concept], word: &str) -> Vec<String> {
+    let is_group = |group: &str| group == word || group.strip_suffix('s') == Some(word);
+    let members: Vec<_> = concepts.iter().filter(|concept| is_group(&concept.group)).collect();
+    let mut ranked: Vec<(f64, &str)> = concepts
+        .iter()
+        .map(|concept| (similarity(&concept.name, word), concept.name.as_str()))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        .collect();
+    // Stable, so that equals keep the order of the list.
+    ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let ranked = ranked.into_iter().map(|(_, name)| name.to_owned());
+    let members = members.into_iter().map(|concept| concept.name.clone());
+    if members.len() > 0 { members.take(N_NEAREST).collect() } else { ranked.take(N_NEAREST).collect() }
+}
+
+/// Of the whole name or of any of its words.
+fn similarity(name: &str, word: &str) -> f64 {
+    name.split(' ').chain([name]).map(|part| strsim::jaro_winkler(part, word)).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Defaults;
+
+    fn card() -> ModelCard {
+        let concepts = [
+            ("cat", "animals"),
+            ("cow", "animals"),
+            ("camel", "animals"),
+            ("dog", "animals"),
+            ("apple", "food"),
+            ("ice cream", "food"),
+        ];
+        ModelCard {
+            schema_version: 1,
+            concepts: concepts.map(|(name, group)| Concept { name: name.into(), group: group.into() }).into(),
+            words: ["a", "an", "red", "cat", "cow", "camel", "dog", "apple", "ice", "cream"]
+                .map(String::from)
+                .into(),
+            defaults: Defaults::default(),
+        }
+    }
+
+    #[test]
+    fn known_words_and_punctuation_are_silent() {
+        assert_eq!(unknown_words(&card(), "A red apple, an ICE-cream!"), []);
+        assert_eq!(unknown_words(&card(), "  \u{7}"), []);
+    }
+
+    #[test]
+    fn misspellings_plurals_and_parts_find_their_concept() {
+        for (prompt, word, first) in
+            [("a red aple", "aple", "apple"), ("cats", "cats", "cat"), ("icecream", "icecream", "ice cream")]
+        {
+            let unknown = unknown_words(&card(), prompt);
+            assert_eq!((unknown.len(), unknown[0].word.as_str()), (1, word));
+            assert_eq!(unknown[0].nearest[0], first);
+        }
+    }
+
+    #[test]
+    fn a_group_answers_with_its_members() {
+        for word in ["animal", "animals"] {
+            assert_eq!(unknown_words(&card(), word)[0].nearest, ["cat", "cow", "camel"]);
+        }
+    }
+
+    #[test]
+    fn far_words_are_told_once_and_without_a_guess() {
+        let unknown = unknown_words(&card(), "zeppelin, Zeppelin 7");
+        assert_eq!(unknown.len(), 2);
+        assert_eq!((unknown[0].word.as_str(), unknown[0].nearest.len()), ("zeppelin", 0));
+        assert_eq!(unknown[1].word, "7");
+    }
+}

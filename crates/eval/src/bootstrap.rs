@@ -1,0 +1,158 @@
+//! Percentile bootstrap intervals over samples (Efron 1979; Efron and Tibshirani 1993, section 13.3).
+
+use byteedit_data::Stream;
+use serde::{Deserialize, Serialize};
+
+/// Resamples behind every interval.
+pub const N_RESAMPLES: usize = 2000;
+
+/// Ends of the interval, as shares of the resamples: 95 % lie between.
+const ENDS: [f64; 2] = [0.025, 0.975];
+
+/// Keeps the draws apart from those of the samples themselves, which share the seed.
+const DOMAIN: u64 = 0x626f_6f74;
+
+/// A mean over samples and how sure it is, to nine significant digits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// Mean over the samples.
+    pub mean: f64,
+    /// Lower end of the 95 % interval.
+    pub low: f64,
+    /// Upper end of the 95 % interval.
+    pub high: f64,
+    /// Number of samples.
+    pub n: usize,
+}
+
+impl Estimate {
+    /// The mean of `values` and the 2.5th and 97.5th percentile of the means of [`N_RESAMPLES`]
+    /// resamples of the same size, drawn with replacement; `None` without values. One value has an
+    /// interval of no width, which says nothing of its certainty.
+    ///
+    /// The same seed draws the same samples for every list of that length, so that figures about the
+    /// same samples move together.
+    pub fn of(values: &[f64], seed: u64) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let n = values.len();
+        let mut draws = Stream::new([seed, DOMAIN, 0, 0]);
+        let mut means: Vec<f64> = (0..N_RESAMPLES)
+            .map(|_| (0..n).map(|_| values[draws.below(n)]).sum::<f64>() / n as f64)
+            .collect();
+        means.sort_by(f64::total_cmp);
+        let [low, high] = ENDS.map(|share| quantile(&means, share));
+        Some(Self::rounded([values.iter().sum::<f64>() / n as f64, low, high], n))
+    }
+
+    /// As [`Estimate::of`] with the geometric mean, for positive values that are ratios.
+    pub fn of_ratios(values: &[f64], seed: u64) -> Option<Self> {
+        let logarithms: Vec<f64> = values.iter().map(|value| value.ln()).collect();
+        let Self { mean, low, high, n } = Self::of(&logarithms, seed)?;
+        Some(Self::rounded([mean.exp(), low.exp(), high.exp()], n))
+    }
+
+    fn rounded(values: [f64; 3], n: usize) -> Self {
+        let [mean, low, high] = values.map(nine_digits);
+        Self { mean, low, high, n }
+    }
+}
+
+/// A number with at most nine significant digits: far more than any figure has, and few enough that
+/// JSON gives it back as it was.
+pub(crate) fn nine_digits(value: f64) -> f64 {
+    format!("{value:.8e}").parse().unwrap_or(value)
+}
+
+/// The value below which `share` of a sorted list lies, between neighbours by linear interpolation,
+/// as numpy's default does it.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn quantiles_interpolate() {
+        let values = [1.0, 2.0, 4.0, 8.0];
+        for (share, expected) in [(0.0, 1.0), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
+            assert!((quantile(&values, share) - expected).abs() < 1e-12, "{share}");
+        }
+    }
+
+    #[test]
+    fn a_coin_has_the_binomial_interval() {
+        // 100 tosses, half heads: 2.5 % and 97.5 % points of Binomial(100, 1/2) are 40 and 60.
+        let values: Vec<f64> = (0..100).map(|toss| f64::from(toss % 2)).collect();
+        let Estimate { mean, low, high, n } = Estimate::of(&values, 1).unwrap();
+        assert_eq!((mean, n), (0.5, 100));
+        assert!((low - 0.40).abs() < 0.0151 && (high - 0.60).abs() < 0.0151, "{low} {high}");
+    }
+
+    #[test]
+    fn the_interval_covers_the_truth_as_often_as_it_says() {
+        let n_trials = 300;
+        let covered = (0..n_trials)
+            .filter(|&trial| {
+                let mut draws = Stream::new([77, trial, 0, 0]);
+                let values: Vec<f64> = (0..40).map(|_| f64::from(draws.unit())).collect();
+                let Estimate { low, high, .. } = Estimate::of(&values, trial).unwrap();
+                (low..=high).contains(&0.5)
+            })
+            .count();
+        // 95 % less what a percentile interval of 40 values is known to lack, and four standard errors.
+        let share = covered as f64 / n_trials as f64;
+        assert!((0.88..0.99).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn nothing_has_no_mean_and_one_value_no_width() {
+        assert_eq!(Estimate::of(&[], 0), None);
+        assert_eq!(Estimate::of(&[3.5], 0), Some(Estimate { mean: 3.5, low: 3.5, high: 3.5, n: 1 }));
+    }
+
+    #[test]
+    fn ratios_have_a_geometric_mean() {
+        let Estimate { mean, low, high, .. } = Estimate::of_ratios(&[0.5, 2.0, 0.5, 2.0], 3).unwrap();
+        assert!((mean - 1.0).abs() < 1e-12);
+        assert!((low - 0.5).abs() < 1e-12 && (high - 2.0).abs() < 1e-12, "{low} {high}");
+    }
+
+    #[test]
+    fn numbers_survive_json() {
+        for value in [std::f64::consts::PI, 1e-7 / 3.0, -2.0e5 / 7.0, 100.0, 0.0] {
+            let short = nine_digits(value);
+            assert!((short - value).abs() <= 5e-9 * value.abs());
+            let json = serde_json::to_string(&short).unwrap();
+            assert_eq!(serde_json::from_str::<f64>(&json).unwrap().to_bits(), short.to_bits());
+        }
+        assert!(nine_digits(f64::NAN).is_nan());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn it_follows_scale_and_shift_and_repeats(
+            values in prop::collection::vec(-5.0_f64..5.0, 1..30), seed in any::<u64>(),
+        ) {
+            let plain = Estimate::of(&values, seed).unwrap();
+            prop_assert_eq!(Estimate::of(&values, seed), Some(plain));
+            prop_assert!(plain.low <= plain.mean + 1e-7 && plain.mean <= plain.high + 1e-7);
+            let moved: Vec<f64> = values.iter().map(|value| 3.0 * value + 2.0).collect();
+            let moved = Estimate::of(&moved, seed).unwrap();
+            for (found, expected) in [(moved.mean, plain.mean), (moved.low, plain.low), (moved.high, plain.high)] {
+                prop_assert!((found - (3.0 * expected + 2.0)).abs() < 1e-6);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What is evaluated: every number that a report depends on, besides the model and the world.
+
+use byteedit_data::Split;
+use byteedit_diffusion::{Guidance, SamplerKind};
+use byteedit_edit::{EditModel, Sampling};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{EvalError, Result};
+use crate::section::Section;
+
+/// Smallest frame that the world composes, in pixels.
+const MIN_SIDE: usize = 32;
+/// Largest frame that the world composes, in pixels.
+const MAX_SIDE: usize = 256;
+
+/// Settings of one evaluation. Two evaluations with equal settings, model and world give equal
+/// figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Which photographs and renderings are shown.
+    pub split: Split,
+    /// Samples of each section, 1 to 100,000; an interval halves its width with four times as many.
+    pub n_samples: usize,
+    /// Seed of the world's samples; the noise of sample `i` has the seed `seed + i`.
+    pub seed: u64,
+    /// Side of the frames in pixels, 32 to 256.
+    pub picture_size: usize,
+    /// Pictures edited at once, 1 to 1024: a matter of speed and memory.
+    pub batch: usize,
+    /// Update rule of the denoise loop.
+    #[serde(with = "sampler_name")]
+    pub sampler: SamplerKind,
+    /// Denoising steps.
+    pub n_steps: usize,
+    /// How strongly prompts are followed.
+    pub guidance: GuidanceScales,
+    /// Pictures in each row of a contact sheet, 0 to 16.
+    pub n_examples: usize,
+}
+
+/// Guidance scale of each task; 1 is none. Where the prompt is empty its scale has no effect, since
+/// the two conditions that guidance compares are then the same.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuidanceScales {
+    /// For painting what a prompt names.
+    pub edit: f64,
+    /// For removing, which has no prompt.
+    pub erase: f64,
+    /// For extending.
+    pub outpaint: f64,
+}
+
+impl EvalConfig {
+    /// 256 samples of each section with the editor's defaults: 20 steps of DDIM.
+    pub const fn new(split: Split) -> Self {
+        Self {
+            split,
+            n_samples: 256,
+            seed: 0,
+            picture_size: 128,
+            batch: 8,
+            sampler: SamplerKind::Ddim { eta: 0.0 },
+            n_steps: 20,
+            guidance: GuidanceScales { edit: 4.0, erase: 1.0, outpaint: 4.0 },
+            n_examples: 4,
+        }
+    }
+
+    /// [`EvalConfig::new`] with the settings that suit a model, and frames of its own size as far as
+    /// the world has them.
+    pub fn for_model(split: Split, model: &EditModel) -> Self {
+        let base = Self::new(split);
+        let defaults = model.info().defaults();
+        let (edit, outpaint) = (defaults.guidance_scale, defaults.guidance_scale);
+        Self {
+            picture_size: model.resolution().clamp(MIN_SIDE, MAX_SIDE),
+            sampler: defaults.sampler,
+            n_steps: defaults.n_steps,
+            guidance: GuidanceScales { edit, outpaint, ..base.guidance },
+            ..base
+        }
+    }
+
+    /// Checks every number once, at the door.
+    ///
+    /// # Errors
+    /// [`EvalError::Config`] or [`EvalError::Diffusion`] names the first that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        for (key, value, range, limit) in [
+            ("n_samples", self.n_samples, 1..=100_000, "from 1 to 100,000"),
+            ("picture_size", self.picture_size, MIN_SIDE..=MAX_SIDE, "from 32 to 256 px"),
+            ("batch", self.batch, 1..=1024, "from 1 to 1024"),
+            ("n_steps", self.n_steps, 1..=100_000, "1 or more"),
+            ("n_examples", self.n_examples, 0..=16, "from 0 to 16"),
+        ] {
+            if !range.contains(&value) {
+                return Err(EvalError::config(key, value, limit));
+            }
+        }
+        let GuidanceScales { edit, erase, outpaint } = self.guidance;
+        for scale in [edit, erase, outpaint] {
+            Guidance::with_scale(scale).validate()?;
+        }
+        if self.sampler.name().parse::<SamplerKind>()? != self.sampler {
+            let limit = "a sampler that its name determines: a report could not say which one it was";
+            return Err(EvalError::config("sampler", format!("{:?}", self.sampler), limit));
+        }
+        Ok(())
+    }
+
+    /// How a section is sampled: from noise alone, without a negative prompt.
+    pub(crate) fn sampling(&self, section: Section) -> Sampling {
+        let guidance_scale = match section {
+            Section::Edit => self.guidance.edit,
+            Section::Erase => self.guidance.erase,
+            Section::OutpaintPrompt | Section::OutpaintFree => self.guidance.outpaint,
+        };
+        Sampling {
+            sampler: self.sampler,
+            n_steps: self.n_steps,
+            guidance_scale,
+            guidance_rescale: 0.0,
+            strength: 1.0,
+            negative_prompt: None,
+        }
+    }
+}
+
+/// Samplers travel by the name that the command line knows them by.
+mod sampler_name {
+    use byteedit_diffusion::SamplerKind;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(kind: &SamplerKind, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SamplerKind, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_json() {
+        for sampler in SamplerKind::ALL {
+            let config = EvalConfig { sampler, ..EvalConfig::new(Split::Test) };
+            config.validate().unwrap();
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(serde_json::from_str::<EvalConfig>(&json).unwrap(), config);
+        }
+        let unknown = serde_json::to_string(&EvalConfig::new(Split::Test)).unwrap().replace("ddim", "plms");
+        assert!(serde_json::from_str::<EvalConfig>(&unknown).unwrap_err().to_string().contains("dpm++2m"));
+    }
+
+    #[test]
+    fn bad_numbers_are_named() {
+        let good = EvalConfig::new(Split::Validation);
+        let nan = GuidanceScales { edit: f64::NAN, ..good.guidance };
+        for (config, named) in [
+            (EvalConfig { n_samples: 0, ..good.clone() }, "`n_samples` is 0"),
+            (EvalConfig { picture_size: 300, ..good.clone() }, "`picture_size` is 300"),
+            (EvalConfig { batch: 0, ..good.clone() }, "`batch` is 0"),
+            (EvalConfig { n_steps: 0, ..good.clone() }, "`n_steps` is 0"),
+            (EvalConfig { n_examples: 17, ..good.clone() }, "`n_examples` is 17"),
+            (EvalConfig { guidance: nan, ..good.clone() }, "guidance_scale"),
+            (EvalConfig { sampler: SamplerKind::Ddim { eta: 0.5 }, ..good.clone() }, "eta: 0.5"),
+        ] {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.contains(named), "{message}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Everything that is measured of one case: which metrics, of which pictures.
+
+use std::collections::BTreeMap;
+
+use byteedit_image::{Mask, UnitImage};
+use serde::{Deserialize, Serialize};
+
+use crate::case::Case;
+use crate::metric::{Metric, color_word, gradient_energy, psnr, seam, ssim};
+use crate::section::Section;
+
+/// Whose picture is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// The model's own answer.
+    Result,
+    /// The truth sent through the model's autoencoder and pasted: the best that its denoiser could do.
+    TruthThroughVae,
+    /// The smoothest continuation of the kept pixels, the classical way to erase
+    /// ([`byteedit_image::fill::harmonic`]).
+    HarmonicFill,
+    /// The model's answer to the same question with an empty prompt: what guessing gives.
+    EmptyPrompt,
+}
+
+impl Subject {
+    /// All subjects, in the order of reports.
+    pub const ALL: [Self; 4] = [Self::Result, Self::TruthThroughVae, Self::HarmonicFill, Self::EmptyPrompt];
+
+    /// The heading in reports.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Result => "model",
+            Self::TruthThroughVae => "truth through VAE",
+            Self::HarmonicFill => "harmonic fill",
+            Self::EmptyPrompt => "empty prompt",
+        }
+    }
+}
+
+/// The values of one case, as far as they are defined.
+pub(crate) type Measured = BTreeMap<(Metric, Subject), f64>;
+
+/// Finished pictures of one case.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    pub(crate) result: UnitImage,
+    pub(crate) truth_through_vae: UnitImage,
+    /// Where the truth is a background.
+    pub(crate) harmonic_fill: Option<UnitImage>,
+    /// Where the prompt names a colour.
+    pub(crate) empty_prompt: Option<UnitImage>,
+}
+
+impl Answers {
+    fn each(&self) -> impl Iterator<Item = (Subject, &UnitImage)> {
+        let always = [(Subject::Result, &self.result), (Subject::TruthThroughVae, &self.truth_through_vae)];
+        let fill = self.harmonic_fill.as_ref().map(|image| (Subject::HarmonicFill, image));
+        let empty = self.empty_prompt.as_ref().map(|image| (Subject::EmptyPrompt, image));
+        always.into_iter().chain(fill).chain(empty)
+    }
+}
+
+/// Measures every answer to a case.
+///
+/// Only erasing has one right answer, so only there are pictures compared pixel by pixel. The colour
+/// word is measured where an edit's prompt asks for one, and of the empty prompt nothing else.
+pub(crate) fn measure(section: Section, case: &Case, answers: &Answers) -> Measured {
+    let Case { truth, edit_mask, .. } = case;
+    let mut measured = Measured::new();
+    for (subject, image) in answers.each() {
+        let mut put = |metric, value: Option<f64>| {
+            if let Some(value) = value {
+                measured.insert((metric, subject), value);
+            }
+        };
+        put(Metric::ColorWord, shows_color_word(section, case, image));
+        if subject == Subject::EmptyPrompt {
+            continue;
+        }
+        if section == Section::Erase {
+            put(Metric::Psnr, psnr(image, truth, edit_mask));
+            put(Metric::Ssim, ssim(image, truth, edit_mask));
+        }
+        put(Metric::SeamColor, seam::color_error(image, truth, edit_mask));
+        put(Metric::SeamGradient, seam::gradient_error(image, truth, edit_mask));
+        put(Metric::GradientEnergy, gradient_energy(image, truth, edit_mask));
+    }
+    measured
+}
+
+/// Measures what the autoencoder makes of a whole picture.
+pub(crate) fn measure_reconstruction(reconstruction: &UnitImage, picture: &UnitImage) -> Measured {
+    let frame = Mask::filled(picture.size(), 255);
+    let values = [
+        (Metric::PsnrFrame, psnr(reconstruction, picture, &frame)),
+        (Metric::SsimFrame, ssim(reconstruction, picture, &frame)),
+    ];
+    let defined = values.into_iter().filter_map(|(metric, value)| Some((metric, value?)));
+    defined.map(|(metric, value)| ((metric, Subject::TruthThroughVae), value)).collect()
+}
+
+/// Whether the prompt of a case asks for a colour that can be measured.
+pub(crate) fn asks_for_color(section: Section, case: &Case) -> bool {
+    section == Section::Edit && case.object.is_some() && color_word::requested(&case.prompt).is_some()
+}
+
+/// 1 if the picture shows the colour that the prompt names, 0 if not, `None` if none is asked for.
+fn shows_color_word(section: Section, case: &Case, image: &UnitImage) -> Option<f64> {
+    let object = case.object.as_ref().filter(|_| asks_for_color(section, case))?;
+    let requested = color_word::requested(&case.prompt);
+    Some(if color_word::measured(image, object) == requested { 1.0 } else { 0.0 })
+}

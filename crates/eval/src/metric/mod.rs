@@ -1,0 +1,186 @@
+//! What is measured, one definition in each file, every variant by its own name.
+//!
+//! All metrics take sRGB pictures of one size with values in `[0, 1]` and an edit mask or region,
+//! read as binary. They reduce in `f64` and in row order, so that a figure is the same on every run.
+//! Where a region holds nothing to measure the answer is `None`, never a made-up number.
+//!
+//! | [`Metric`] | name | unit | better | definition |
+//! |---|---|---|---|---|
+//! | `Psnr` | `psnr/mask` | dB | higher | [`psnr`] |
+//! | `Ssim` | `ssim-rgb/mask` | | higher | [`ssim`] |
+//! | `PsnrFrame` | `psnr/frame` | dB | higher | [`psnr`] over the whole picture |
+//! | `SsimFrame` | `ssim-rgb/frame` | | higher | [`ssim`] over the whole picture |
+//! | `SeamColor` | `seam-color` | levels | lower | [`seam::color_error`] |
+//! | `SeamGradient` | `seam-gradient` | levels | lower | [`seam::gradient_error`] |
+//! | `GradientEnergy` | `gradient-energy/mask` | x truth | 1 | [`gradient_energy`] |
+//! | `ColorWord` | `color-word` | share | higher | [`color_word`] |
+//!
+//! A *level* is 1/255 of the range.
+
+pub mod color_word;
+mod gradient_energy;
+mod psnr;
+pub mod seam;
+mod ssim;
+
+use byteedit_image::{Mask, Size, UnitImage};
+use serde::{Deserialize, Serialize};
+
+pub use gradient_energy::gradient_energy;
+pub use psnr::{MAX_PSNR_DB, psnr};
+pub use ssim::{ssim, ssim_map};
+
+/// The name of a measured quantity; the module's table says what each one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Metric {
+    /// Peak signal-to-noise ratio inside the mask.
+    #[serde(rename = "psnr/mask")]
+    Psnr,
+    /// Structural similarity inside the mask.
+    #[serde(rename = "ssim-rgb/mask")]
+    Ssim,
+    /// Peak signal-to-noise ratio of the whole picture.
+    #[serde(rename = "psnr/frame")]
+    PsnrFrame,
+    /// Structural similarity of the whole picture.
+    #[serde(rename = "ssim-rgb/frame")]
+    SsimFrame,
+    /// Offset of colour along the inside of the mask's edge.
+    #[serde(rename = "seam-color")]
+    SeamColor,
+    /// Difference of the jump across the mask's edge.
+    #[serde(rename = "seam-gradient")]
+    SeamGradient,
+    /// Detail inside the mask, relative to the truth's.
+    #[serde(rename = "gradient-energy/mask")]
+    GradientEnergy,
+    /// Share of the pictures that show the colour the prompt names.
+    #[serde(rename = "color-word")]
+    ColorWord,
+}
+
+/// In which direction a metric improves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+    /// 1 is best: below is too smooth, above too busy.
+    One,
+}
+
+impl Metric {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Psnr => "psnr/mask",
+            Self::Ssim => "ssim-rgb/mask",
+            Self::PsnrFrame => "psnr/frame",
+            Self::SsimFrame => "ssim-rgb/frame",
+            Self::SeamColor => "seam-color",
+            Self::SeamGradient => "seam-gradient",
+            Self::GradientEnergy => "gradient-energy/mask",
+            Self::ColorWord => "color-word",
+        }
+    }
+
+    /// The unit, empty for a pure number.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Psnr | Self::PsnrFrame => "dB",
+            Self::Ssim | Self::SsimFrame => "",
+            Self::SeamColor | Self::SeamGradient => "levels",
+            Self::GradientEnergy => "x truth",
+            Self::ColorWord => "share",
+        }
+    }
+
+    /// In which direction it improves.
+    pub const fn better(self) -> Better {
+        match self {
+            Self::Psnr | Self::Ssim | Self::PsnrFrame | Self::SsimFrame | Self::ColorWord => Better::Higher,
+            Self::SeamColor | Self::SeamGradient => Better::Lower,
+            Self::GradientEnergy => Better::One,
+        }
+    }
+
+    /// Whether pictures are averaged by the geometric mean and compared by their ratio, as a
+    /// quantity that is itself a ratio should be.
+    pub const fn is_ratio(self) -> bool {
+        matches!(self, Self::GradientEnergy)
+    }
+}
+
+/// Levels in the range of a sample.
+const LEVELS: f64 = 255.0;
+
+/// Panics unless two pictures and a region have one size: the caller made them, so it is a bug.
+fn assert_one_size(result: &UnitImage, truth: &UnitImage, region: &Mask) {
+    assert_eq!(result.size(), truth.size(), "sizes of result and truth");
+    assert_eq!(region.size(), truth.size(), "sizes of region and truth");
+}
+
+/// The indices of each pixel and its right neighbour, and of each pixel and the one below.
+fn neighbor_pairs(size: Size) -> impl Iterator<Item = (usize, usize)> {
+    let Size { width, height } = size;
+    (0..size.area()).flat_map(move |at| {
+        let right = (at % width + 1 < width).then_some((at, at + 1));
+        let below = (at / width + 1 < height).then_some((at, at + width));
+        [right, below].into_iter().flatten()
+    })
+}
+
+/// Differences of the three channels between two pixels of a picture.
+fn channel_differences(image: &UnitImage, (a, b): (usize, usize)) -> [f64; 3] {
+    let value = |at: usize, channel: usize| f64::from(image.data()[3 * at + channel]);
+    [0, 1, 2].map(|channel| value(a, channel) - value(b, channel))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use byteedit_image::Rect;
+
+    use super::*;
+
+    /// A picture from a function of column and row.
+    pub(crate) fn picture(size: Size, pixel: impl Fn(usize, usize) -> [f32; 3]) -> UnitImage {
+        let data = (0..size.area()).flat_map(|at| pixel(at % size.width, at / size.width)).collect();
+        UnitImage::new(size, data).unwrap()
+    }
+
+    /// `inside` where the mask repaints, `outside` elsewhere.
+    pub(crate) fn composed(inside: &UnitImage, outside: &UnitImage, mask: &Mask) -> UnitImage {
+        let source = |at: usize| if mask.values()[at] >= 128 { inside } else { outside };
+        let width = mask.width();
+        picture(mask.size(), |x, y| source(y * width + x).pixel(x, y))
+    }
+
+    /// A mask of one box.
+    pub(crate) fn boxed(size: Size, x: usize, y: usize, width: usize, height: usize) -> Mask {
+        Mask::from_rect(size, Rect::new(x, y, width, height)).unwrap()
+    }
+
+    #[test]
+    fn names_are_what_json_says() {
+        for metric in [
+            Metric::Psnr,
+            Metric::Ssim,
+            Metric::PsnrFrame,
+            Metric::SsimFrame,
+            Metric::SeamColor,
+            Metric::SeamGradient,
+            Metric::GradientEnergy,
+            Metric::ColorWord,
+        ] {
+            assert_eq!(serde_json::to_string(&metric).unwrap(), format!("\"{}\"", metric.name()));
+        }
+    }
+
+    #[test]
+    fn every_pair_of_neighbours_is_met_once() {
+        let pairs: Vec<_> = neighbor_pairs(Size::new(3, 2)).collect();
+        assert_eq!(pairs, [(0, 1), (0, 3), (1, 2), (1, 4), (2, 5), (3, 4), (4, 5)]);
+        assert_eq!(neighbor_pairs(Size::new(1, 1)).count(), 0);
+    }
+}

@@ -1,0 +1,167 @@
+//! The report as tables for people.
+
+use std::fmt::{self, Write};
+
+use super::{Report, SectionReport};
+use crate::bootstrap::{Estimate, N_RESAMPLES};
+use crate::figures::Figures;
+use crate::gallery::{Example, Group};
+use crate::measure::Subject;
+use crate::metric::{Better, Metric};
+
+pub(super) fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    write(&mut text, report).expect("a string takes any text");
+    text
+}
+
+fn write(out: &mut String, report: &Report) -> fmt::Result {
+    let Report { model, settings, world, note, sections, autoencoder, timing, .. } = report;
+    let split = format!("{:?}", settings.split).to_lowercase();
+    writeln!(out, "# {} on the mini world, {split} split\n", model.name)?;
+    writeln!(out, "{note}\n")?;
+    let guidance = settings.guidance;
+    writeln!(
+        out,
+        "Model `{}`, weights `{}`. {} steps of {}, guidance {} (edit), {} (erase), {} (outpaint; none without \
+         a prompt). {} samples of each section, frames of {} px, seed {}; {} photographs, {} concepts. Values \
+         are means with 95 % bootstrap intervals ({N_RESAMPLES} resamples over samples).\n",
+        model.name,
+        model.hash,
+        settings.n_steps,
+        settings.sampler,
+        guidance.edit,
+        guidance.erase,
+        guidance.outpaint,
+        settings.n_samples,
+        settings.picture_size,
+        settings.seed,
+        world.n_photos,
+        world.n_concepts,
+    )?;
+    for section in sections {
+        let name = section.section.name();
+        writeln!(out, "## {name}\n")?;
+        table(out, &section.figures)?;
+        if let Some(seconds) = timing.seconds_per_picture.get(&section.section) {
+            writeln!(out, "{seconds:.3} s for each picture, in batches of {}.", settings.batch)?;
+        }
+        writeln!(out, "Pixels changed outside the masks: {}.\n", section.n_kept_changed)?;
+        examples(out, section)?;
+    }
+    for (title, figures) in
+        [("photographs", &autoencoder.photographs), ("composites", &autoencoder.composites)]
+    {
+        writeln!(out, "## autoencoder on {title}\n")?;
+        table(out, figures)?;
+    }
+    Ok(())
+}
+
+/// A row for each metric, a column for each subject, then one for each comparison.
+fn table(out: &mut String, figures: &[Figures]) -> fmt::Result {
+    let shown = |subject: &Subject| figures.iter().any(|f| f.subjects.contains_key(subject));
+    let compared = |subject: &Subject| figures.iter().any(|f| f.model_against.contains_key(subject));
+    let subjects: Vec<Subject> = Subject::ALL.into_iter().filter(shown).collect();
+    let others: Vec<Subject> = Subject::ALL.into_iter().filter(compared).collect();
+
+    write!(out, "| metric | best | n |")?;
+    subjects.iter().try_for_each(|subject| write!(out, " {} |", subject.title()))?;
+    others.iter().try_for_each(|other| write!(out, " model against {} |", other.title()))?;
+    writeln!(out, "\n|---|---|---|{}", "---|".repeat(subjects.len() + others.len()))?;
+    for figure in figures {
+        let metric = figure.metric;
+        let n = subjects.iter().filter_map(|subject| figure.subjects.get(subject)).map(|e| e.n).max();
+        write!(out, "| {} | {} | {} |", heading(metric), best(metric), n.unwrap_or(0))?;
+        for subject in &subjects {
+            write!(out, " {} |", cell(metric, figure.subjects.get(subject), ""))?;
+        }
+        for other in &others {
+            let sign = if metric.is_ratio() { "x" } else { "+" };
+            write!(out, " {} |", cell(metric, figure.model_against.get(other), sign))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
+fn heading(metric: Metric) -> String {
+    let unit = metric.unit();
+    if unit.is_empty() { metric.name().to_owned() } else { format!("{} ({unit})", metric.name()) }
+}
+
+const fn best(metric: Metric) -> &'static str {
+    match metric.better() {
+        Better::Higher => "high",
+        Better::Lower => "low",
+        Better::One => "1",
+    }
+}
+
+/// `mean [low, high]`; a `+` shows the sign of a difference, an `x` marks a ratio.
+fn cell(metric: Metric, estimate: Option<&Estimate>, sign: &str) -> String {
+    let Some(Estimate { mean, low, high, n: _ }) = estimate else { return String::new() };
+    let digits = match metric {
+        Metric::Psnr | Metric::PsnrFrame | Metric::SeamColor | Metric::SeamGradient => 2,
+        Metric::Ssim | Metric::SsimFrame | Metric::GradientEnergy | Metric::ColorWord => 3,
+    };
+    match sign {
+        "+" => format!("{mean:+.digits$} [{low:+.digits$}, {high:+.digits$}]"),
+        _ => format!("{sign}{mean:.digits$} [{low:.digits$}, {high:.digits$}]"),
+    }
+}
+
+fn examples(out: &mut String, section: &SectionReport) -> fmt::Result {
+    if section.examples.is_empty() {
+        return Ok(());
+    }
+    let name = section.section.name();
+    writeln!(out, "![worst, best and random cases of {name}]({name}.png)\n")?;
+    writeln!(out, "Question, answer and truth of the worst, the best and of random cases, by psnr/mask:\n")?;
+    for (group, title) in [(Group::Worst, "worst"), (Group::Best, "best"), (Group::Random, "random")] {
+        let shown = section.examples.iter().filter(|example| example.group == group);
+        writeln!(out, "- {title}: {}", shown.map(described).collect::<Vec<_>>().join("; "))?;
+    }
+    writeln!(out)
+}
+
+fn described(example: &Example) -> String {
+    let Example { sample, prompt, psnr_mask_db, .. } = example;
+    let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
+    format!("{prompt} ({psnr_mask_db:.1} dB, sample {sample})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(mean: f64) -> Estimate {
+        Estimate { mean, low: mean - 0.5, high: mean + 0.25, n: 12 }
+    }
+
+    #[test]
+    fn a_table_has_a_column_for_each_subject_and_comparison() {
+        let figures = [
+            Figures {
+                metric: Metric::Psnr,
+                subjects: [(Subject::Result, estimate(21.0)), (Subject::HarmonicFill, estimate(20.0))].into(),
+                model_against: [(Subject::HarmonicFill, estimate(1.0))].into(),
+            },
+            Figures {
+                metric: Metric::GradientEnergy,
+                subjects: [(Subject::Result, estimate(0.75))].into(),
+                model_against: [(Subject::HarmonicFill, estimate(2.0))].into(),
+            },
+        ];
+        let mut text = String::new();
+        table(&mut text, &figures).unwrap();
+        let expected = "\
+| metric | best | n | model | harmonic fill | model against harmonic fill |
+|---|---|---|---|---|---|
+| psnr/mask (dB) | high | 12 | 21.00 [20.50, 21.25] | 20.00 [19.50, 20.25] | +1.00 [+0.50, +1.25] |
+| gradient-energy/mask (x truth) | 1 | 12 | 0.750 [0.250, 1.000] |  | x2.000 [1.500, 2.250] |
+
+";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,156 @@
+//! What an evaluation found, as JSON, as a Markdown table and as contact sheets.
+//!
+//! The JSON is the record: it holds the resolved settings and the model's hash, names no machine, no
+//! path and no date, and is the same on every run but for [`Timing`].
+
+mod markdown;
+mod write;
+
+use std::collections::BTreeMap;
+
+use byteedit_image::Picture;
+use serde::{Deserialize, Serialize};
+
+use crate::config::EvalConfig;
+use crate::editor::ModelIdentity;
+use crate::figures::Figures;
+use crate::gallery::Example;
+use crate::section::Section;
+
+/// The layout of the JSON that this version writes and reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Said in every report.
+const NOTE: &str = "All figures are on composites of the mini world: rendered objects pasted on \
+    photographs. They compare models of this kind with each other and say nothing of edits of \
+    photographs at large.";
+
+/// A report and the sheets that go with it.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The figures.
+    pub report: Report,
+    /// One for each section, unless no examples were asked for.
+    pub sheets: Vec<Sheet>,
+}
+
+/// Worst, best and random cases of a section, a row of examples each. An example is the question with
+/// a grey hole, the answer, the truth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sheet {
+    /// The section.
+    pub section: Section,
+    /// The picture.
+    pub picture: Picture,
+}
+
+/// Everything that was found, as the JSON holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Layout of this file: [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The benchmark: "world".
+    pub suite: String,
+    /// What the figures are about.
+    pub note: String,
+    /// The model.
+    pub model: ModelIdentity,
+    /// The settings, all of them.
+    pub settings: EvalConfig,
+    /// What the questions were drawn from.
+    pub world: WorldSummary,
+    /// The four kinds of questions.
+    pub sections: Vec<SectionReport>,
+    /// What the autoencoder alone makes of whole pictures.
+    pub autoencoder: Autoencoder,
+    /// How long it took; the only part that varies from run to run.
+    pub timing: Timing,
+}
+
+/// What the questions were drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldSummary {
+    /// Concepts of the world.
+    pub n_concepts: usize,
+    /// Photographs of the split.
+    pub n_photos: usize,
+}
+
+/// What was found in one section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SectionReport {
+    /// The section.
+    pub section: Section,
+    /// Questions asked.
+    pub n_samples: usize,
+    /// Pixels outside the masks that the model's answers changed, over all questions: 0 unless
+    /// something is broken.
+    pub n_kept_changed: usize,
+    /// The figures, metric by metric.
+    pub figures: Vec<Figures>,
+    /// The cases of the contact sheet, row by row.
+    pub examples: Vec<Example>,
+}
+
+/// Reconstruction of whole frames by the model's autoencoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Autoencoder {
+    /// Of photographs: the truths of erasing.
+    pub photographs: Vec<Figures>,
+    /// Of photographs with an object: the truths of editing.
+    pub composites: Vec<Figures>,
+}
+
+/// Wall-clock time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Seconds for one edited picture, pasting included, in batches of the settings' size.
+    pub seconds_per_picture: BTreeMap<Section, f64>,
+}
+
+impl Report {
+    pub(crate) fn new(
+        model: ModelIdentity,
+        settings: EvalConfig,
+        world: WorldSummary,
+        sections: Vec<SectionReport>,
+        autoencoder: Autoencoder,
+        timing: Timing,
+    ) -> Self {
+        let (suite, note) = ("world".to_owned(), NOTE.to_owned());
+        Self {
+            schema_version: SCHEMA_VERSION,
+            suite,
+            note,
+            model,
+            settings,
+            world,
+            sections,
+            autoencoder,
+            timing,
+        }
+    }
+
+    /// The same report without its times: equal for equal editors, worlds and settings.
+    #[must_use]
+    pub fn without_timing(&self) -> Self {
+        Self { timing: Timing::default(), ..self.clone() }
+    }
+
+    /// The JSON, indented, with a last line break.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a report is plain data; this is a bug");
+        text.push('\n');
+        text
+    }
+
+    /// Tables for people, in Markdown; contact sheets are linked by their file names.
+    pub fn to_markdown(&self) -> String {
+        markdown::markdown(self)
+    }
+}

@@ -1,0 +1,80 @@
+//! Reports as files that appear whole or not at all.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use byteedit_image::{Encoding, Format, encode};
+
+use super::Evaluation;
+use crate::error::{EvalError, Result};
+
+/// The record. It is written last: where it is, everything else is too.
+const JSON: &str = "report.json";
+/// The tables.
+const MARKDOWN: &str = "report.md";
+
+impl Evaluation {
+    /// Writes `report.json`, `report.md` and a contact sheet for each section, such as `edit.png`, into
+    /// `folder`, creating it; files of those names are replaced. Returns the paths, the JSON first.
+    ///
+    /// # Errors
+    /// [`EvalError::Io`] for a folder that cannot be written to.
+    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = vec![
+            (JSON.to_owned(), self.report.to_json().into_bytes()),
+            (MARKDOWN.to_owned(), self.report.to_markdown().into_bytes()),
+        ];
+        for sheet in &self.sheets {
+            let png = encode(&sheet.picture, &Encoding::new(Format::Png))?;
+            files.push((format!("{}.png", sheet.section.name()), png));
+        }
+        fs::create_dir_all(folder).map_err(EvalError::io("creating", folder))?;
+        for (name, content) in files.iter().rev() {
+            write_atomically(&folder.join(name), content)?;
+        }
+        Ok(files.iter().map(|(name, _)| folder.join(name)).collect())
+    }
+}
+
+/// Writes beside the target, forces it to the disk and renames: no reader ever sees half a file.
+fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    let partial = path.with_extension("partial");
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| fs::rename(&partial, path));
+    placed.map_err(|source| {
+        // What is left of a failed attempt is of no use; that it cannot be removed is the same failure.
+        fs::remove_file(&partial).ok();
+        EvalError::io("writing", path)(source)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use byteedit_testing::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("report.json");
+        write_atomically(&path, b"old and long").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_placed_leaves_no_trace() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("taken");
+        fs::create_dir_all(path.join("by a folder")).unwrap();
+        let message = write_atomically(&path, b"new").unwrap_err().to_string();
+        assert!(message.starts_with("writing") && message.contains("taken"), "{message}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

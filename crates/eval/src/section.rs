@@ -1,0 +1,51 @@
+//! The four questions that a model is asked, and which samples of the world ask them.
+
+use byteedit_data::{Sample, Task};
+use serde::{Deserialize, Serialize};
+
+/// One part of the evaluation: samples of one kind, summarised together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Section {
+    /// Paint what the prompt names.
+    Edit,
+    /// Remove what is under the mask; the background is the exact answer.
+    Erase,
+    /// Extend, with a prompt that names what is out there.
+    OutpaintPrompt,
+    /// Extend without a prompt.
+    OutpaintFree,
+}
+
+impl Section {
+    /// All sections, in the order of reports.
+    pub const ALL: [Self; 4] = [Self::Edit, Self::Erase, Self::OutpaintPrompt, Self::OutpaintFree];
+
+    /// The name in reports and file names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Edit => "edit",
+            Self::Erase => "erase",
+            Self::OutpaintPrompt => "outpaint-prompt",
+            Self::OutpaintFree => "outpaint-free",
+        }
+    }
+
+    /// The world's task that its samples come from.
+    pub(crate) const fn task(self) -> Task {
+        match self {
+            Self::Edit => Task::Edit,
+            Self::Erase => Task::Erase,
+            Self::OutpaintPrompt | Self::OutpaintFree => Task::Outpaint,
+        }
+    }
+
+    /// Whether a sample of that task belongs to this section.
+    pub(crate) fn accepts(self, sample: &Sample) -> bool {
+        let has_prompt = !sample.caption.is_empty();
+        match self {
+            Self::Edit | Self::OutpaintPrompt => has_prompt,
+            Self::Erase | Self::OutpaintFree => !has_prompt,
+        }
+    }
+}

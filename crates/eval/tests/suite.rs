@@ -1,0 +1,244 @@
+//! The evaluation with stand-ins for a model whose right figures are known.
+
+#![expect(clippy::float_cmp, reason = "figures of equal pictures are exact")]
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use byteedit_data::{ColorWord, Split, World};
+use byteedit_edit::{Canvas, Sampling};
+use byteedit_eval::metric::{MAX_PSNR_DB, color_word};
+use byteedit_eval::{
+    Case, Cases, Editor, EvalConfig, EvalError, Evaluation, Figures, Group, Metric, ModelIdentity, Progress,
+    Report, Result, Section, Subject, eval_world,
+};
+use byteedit_image::{Limits, Mask, Size, UnitImage, decode};
+use byteedit_testing::TempDir;
+
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let pack: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "..", "..", "assets", "world", "world.pack"].iter().collect();
+    World::open(&pack).expect("the committed pack can be read")
+});
+
+fn config() -> EvalConfig {
+    EvalConfig {
+        n_samples: 5,
+        picture_size: 32,
+        batch: 2,
+        n_examples: 2,
+        ..EvalConfig::new(Split::Validation)
+    }
+}
+
+fn eval(editor: &dyn Editor, config: &EvalConfig) -> Evaluation {
+    eval_world(editor, &WORLD, config, &mut |_| {}).expect("a stand-in does not fail")
+}
+
+/// A stand-in that paints by a function of the canvas and has an autoencoder that loses nothing.
+struct Stub<F>(F);
+
+impl<F: Fn(&Canvas<'_>) -> UnitImage> Editor for Stub<F> {
+    fn identity(&self) -> ModelIdentity {
+        ModelIdentity { name: "stub".to_owned(), hash: "0000000000".to_owned() }
+    }
+
+    fn paint(&self, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
+        Ok(canvases.iter().map(&self.0).collect())
+    }
+
+    fn reconstruct(&self, pictures: &[&UnitImage]) -> Result<Vec<UnitImage>> {
+        Ok(pictures.iter().map(|picture| (*picture).clone()).collect())
+    }
+}
+
+/// `inside` in the hole, the canvas's picture elsewhere.
+fn in_hole(canvas: &Canvas<'_>, inside: impl Fn(usize) -> [f32; 3]) -> UnitImage {
+    let mut image = canvas.image.clone();
+    let pixels = image.data_mut().chunks_exact_mut(3).zip(canvas.edit_mask.repaints());
+    for (at, (pixel, _)) in pixels.enumerate().filter(|(_, (_, hole))| *hole) {
+        pixel.copy_from_slice(&inside(at));
+    }
+    image
+}
+
+fn checkers(at: usize) -> [f32; 3] {
+    if at.is_multiple_of(2) { [0.9, 0.0, 0.1] } else { [0.1, 0.2, 0.9] }
+}
+
+fn figures(report: &Report, section: Section) -> &[Figures] {
+    let found = report.sections.iter().find(|found| found.section == section);
+    &found.expect("every section is reported").figures
+}
+
+fn of(figures: &[Figures], metric: Metric) -> &Figures {
+    figures.iter().find(|figures| figures.metric == metric).expect("the metric is measured here")
+}
+
+fn mean(figures: &[Figures], metric: Metric, subject: Subject) -> f64 {
+    of(figures, metric).subjects[&subject].mean
+}
+
+#[test]
+fn an_editor_that_knows_the_truth_has_perfect_figures() {
+    let config = config();
+    let key = |image: &UnitImage, mask: &Mask| {
+        let levels = image.data().iter().map(|value| (255.0 * value).round() as u8);
+        levels.chain(mask.values().iter().copied()).collect::<Vec<u8>>()
+    };
+    let cases: Vec<Case> = Section::ALL
+        .into_iter()
+        .flat_map(|section| Cases::new(&WORLD, section, &config))
+        .map(Result::unwrap)
+        .collect();
+    let truths: HashMap<_, _> =
+        cases.iter().map(|case| (key(&case.input, &case.edit_mask), case.truth.clone())).collect();
+    let knowing = Stub(|canvas: &Canvas<'_>| truths[&key(canvas.image, canvas.edit_mask)].clone());
+    let report = eval(&knowing, &config).report;
+    for section in Section::ALL {
+        let figures = figures(&report, section);
+        for subject in [Subject::Result, Subject::TruthThroughVae] {
+            assert_eq!(mean(figures, Metric::SeamColor, subject), 0.0);
+            assert_eq!(mean(figures, Metric::SeamGradient, subject), 0.0);
+            assert_eq!(mean(figures, Metric::GradientEnergy, subject), 1.0);
+        }
+    }
+    let erase = figures(&report, Section::Erase);
+    assert_eq!(mean(erase, Metric::Psnr, Subject::Result), MAX_PSNR_DB);
+    assert!((mean(erase, Metric::Ssim, Subject::Result) - 1.0).abs() < 1e-9);
+    assert!(mean(erase, Metric::Psnr, Subject::HarmonicFill) < 50.0);
+    let gain = of(erase, Metric::Psnr).model_against[&Subject::HarmonicFill];
+    assert!(gain.low > 0.0);
+    let edit = figures(&report, Section::Edit);
+    assert_eq!(mean(edit, Metric::ColorWord, Subject::Result), 1.0);
+    // It does not read prompts, so the empty one changes nothing.
+    assert_eq!(of(edit, Metric::ColorWord).model_against[&Subject::EmptyPrompt].mean, 0.0);
+    for figures in [&report.autoencoder.photographs, &report.autoencoder.composites] {
+        assert_eq!(mean(figures, Metric::PsnrFrame, Subject::TruthThroughVae), MAX_PSNR_DB);
+    }
+}
+
+#[test]
+fn noise_is_busy_has_no_color_and_loses_to_a_smooth_fill() {
+    let report = eval(&Stub(|canvas: &Canvas<'_>| in_hole(canvas, checkers)), &config()).report;
+    let erase = figures(&report, Section::Erase);
+    assert!(mean(erase, Metric::GradientEnergy, Subject::Result) > 5.0);
+    assert!(of(erase, Metric::Psnr).model_against[&Subject::HarmonicFill].high < 0.0);
+    assert!(mean(erase, Metric::GradientEnergy, Subject::HarmonicFill) < 1.0);
+    let edit = figures(&report, Section::Edit);
+    assert_eq!(mean(edit, Metric::ColorWord, Subject::Result), 0.0);
+    for section in Section::ALL {
+        let figures = figures(&report, section);
+        assert!(mean(figures, Metric::SeamColor, Subject::Result) > 10.0);
+        assert_eq!(mean(figures, Metric::SeamColor, Subject::TruthThroughVae), 0.0);
+    }
+}
+
+#[test]
+fn the_empty_prompt_tells_obedience_from_luck() {
+    let flat = |word: ColorWord| {
+        let levels = match word {
+            ColorWord::Red => [220, 20, 30],
+            ColorWord::Orange => [250, 140, 20],
+            ColorWord::Yellow => [250, 215, 40],
+            ColorWord::Green => [40, 170, 60],
+            ColorWord::Cyan => [40, 200, 205],
+            ColorWord::Blue => [30, 90, 220],
+            ColorWord::Purple => [130, 60, 200],
+            ColorWord::Pink => [250, 110, 180],
+            ColorWord::Brown => [120, 75, 45],
+            ColorWord::Black => [15, 15, 20],
+            ColorWord::Grey => [128, 128, 130],
+            ColorWord::White => [240, 240, 238],
+        };
+        levels.map(|level: u8| f32::from(level) / 255.0)
+    };
+    let obedient = Stub(|canvas: &Canvas<'_>| match color_word::requested(canvas.prompt) {
+        Some(word) => in_hole(canvas, |_| flat(word)),
+        None => in_hole(canvas, checkers),
+    });
+    let report = eval(&obedient, &EvalConfig { n_samples: 8, ..config() }).report;
+    let color = of(figures(&report, Section::Edit), Metric::ColorWord);
+    assert_eq!(color.subjects[&Subject::Result].mean, 1.0);
+    assert_eq!(color.subjects[&Subject::EmptyPrompt].mean, 0.0);
+    let n = color.subjects[&Subject::EmptyPrompt].n;
+    assert!((2..=8).contains(&n), "{n} of 8 prompts name a color");
+}
+
+#[test]
+fn kept_pixels_are_kept_whatever_is_painted() {
+    let white = Stub(|canvas: &Canvas<'_>| UnitImage::filled(canvas.image.size(), [1.0; 3]));
+    let report = eval(&white, &config()).report;
+    assert!(report.sections.iter().all(|section| section.n_kept_changed == 0 && section.n_samples == 5));
+}
+
+#[test]
+fn answers_of_a_wrong_size_or_number_are_refused() {
+    struct Forgetful;
+    impl Editor for Forgetful {
+        fn identity(&self) -> ModelIdentity {
+            ModelIdentity { name: String::new(), hash: String::new() }
+        }
+
+        fn paint(&self, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
+            Ok(canvases[1..].iter().map(|canvas| canvas.image.clone()).collect())
+        }
+
+        fn reconstruct(&self, _: &[&UnitImage]) -> Result<Vec<UnitImage>> {
+            Ok(Vec::new())
+        }
+    }
+    let error = |editor: &dyn Editor| eval_world(editor, &WORLD, &config(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error(&Forgetful), EvalError::WrongCount { found: 1, expected: 2 }));
+    let small = Stub(|_: &Canvas<'_>| UnitImage::filled(Size::new(8, 8), [0.5; 3]));
+    assert!(matches!(error(&small), EvalError::WrongSize { .. }));
+}
+
+#[test]
+fn progress_counts_every_case() {
+    let mut seen: Vec<Progress> = Vec::new();
+    let echo = Stub(|canvas: &Canvas<'_>| canvas.image.clone());
+    eval_world(&echo, &WORLD, &config(), &mut |progress| seen.push(progress)).unwrap();
+    let done: Vec<usize> = seen.iter().map(Progress::n_done_in_all).collect();
+    assert_eq!(done, [2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]);
+    assert!(seen.iter().all(|progress| progress.n_cases_in_all() == 20));
+}
+
+#[test]
+fn a_bad_setting_is_refused_before_any_work() {
+    let never = Stub(|_: &Canvas<'_>| panic!("nothing should be painted"));
+    let bad = EvalConfig { n_samples: 0, ..config() };
+    let message = eval_world(&never, &WORLD, &bad, &mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("n_samples"), "{message}");
+}
+
+#[test]
+fn what_is_written_reads_back_and_names_no_place() {
+    let evaluation = eval(&Stub(|canvas: &Canvas<'_>| in_hole(canvas, checkers)), &config());
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("deep").join("report");
+    let paths = evaluation.write(&out).unwrap();
+    let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    let sheets = ["edit.png", "erase.png", "outpaint-prompt.png", "outpaint-free.png"];
+    assert_eq!(names, [&["report.json", "report.md"][..], &sheets].concat());
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), names.len());
+
+    let json = std::fs::read_to_string(&paths[0]).unwrap();
+    let back: Report = serde_json::from_str(&json).unwrap();
+    assert_eq!(back, evaluation.report);
+    assert!(!json.contains("null"), "a figure that is not a number");
+    assert!(!json.contains(folder.path().to_str().unwrap()));
+
+    let markdown = std::fs::read_to_string(&paths[1]).unwrap();
+    for expected in
+        ["composites of the mini world", "## erase", "psnr/mask (dB)", "(edit.png)", "harmonic fill"]
+    {
+        assert!(markdown.contains(expected), "{expected} is not in\n{markdown}");
+    }
+    let groups: Vec<Group> = back.sections[0].examples.iter().map(|example| example.group).collect();
+    let expected = [Group::Worst, Group::Worst, Group::Best, Group::Best, Group::Random, Group::Random];
+    assert_eq!(groups, expected);
+    let sheet = decode(&std::fs::read(&paths[2]).unwrap(), &Limits::default()).unwrap();
+    assert_eq!(sheet.samples(), evaluation.sheets[0].picture.samples());
+}

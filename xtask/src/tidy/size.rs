@@ -1,0 +1,138 @@
+//! The repository stays small for ever: a clone takes seconds, and what was committed once is kept.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{Finding, Verdict};
+use crate::workspace::Workspace;
+
+/// A megabyte is a million bytes throughout.
+const MB: u64 = 1_000_000;
+const MAX_REPOSITORY: u64 = 200 * MB;
+/// A folder of weights below `models/`.
+const MAX_WEIGHTS: u64 = 30 * MB;
+/// The weights that are compiled into the binary.
+const EMBEDDED_WEIGHTS: (&str, u64) = ("models/mini", 22 * MB);
+const WORLD_PACK: (&str, u64) = ("assets/world/world.pack", 8 * MB);
+
+/// Measures the committed data and, where there is a git repository, its objects.
+pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
+    let root = &workspace.root;
+    let mut verdict = Verdict::default();
+    let (pack, limit) = WORLD_PACK;
+    let mut measured = vec![(pack.to_owned(), size_below(&root.join(pack))?, limit)];
+    let models = root.join("models");
+    if models.is_dir() {
+        for entry in fs::read_dir(&models).context("listing models")? {
+            let entry = entry.context("listing models")?;
+            let path = format!("models/{}", entry.file_name().to_string_lossy());
+            let limit = if path == EMBEDDED_WEIGHTS.0 { EMBEDDED_WEIGHTS.1 } else { MAX_WEIGHTS };
+            measured.push((path, size_below(&entry.path())?, limit));
+        }
+    }
+    match git_objects(root) {
+        Ok(size) => measured.push((".git".to_owned(), size, MAX_REPOSITORY)),
+        Err(reason) => verdict.skipped.push(format!("git's objects: {reason}")),
+    }
+    verdict.findings =
+        measured.iter().filter_map(|(path, size, limit)| finding(path, *size, *limit)).collect();
+    Ok(verdict)
+}
+
+fn finding(path: &str, size: u64, limit: u64) -> Option<Finding> {
+    let megabytes = |size: u64| size as f64 / MB as f64;
+    let (size_mb, limit_mb) = (megabytes(size), megabytes(limit));
+    let message = format!(
+        "{size_mb:.1} MB, at most {limit_mb} are allowed; commit less, since nothing that was committed ever leaves"
+    );
+    (size > limit).then(|| Finding::in_file(path, message))
+}
+
+/// Bytes of a file, or of all files in a folder; 0 for what is not there.
+fn size_below(path: &Path) -> Result<u64> {
+    if !path.is_dir() {
+        return Ok(fs::metadata(path).map_or(0, |metadata| metadata.len()));
+    }
+    let listing = || format!("listing {}", path.display());
+    let mut size = 0;
+    for entry in fs::read_dir(path).with_context(listing)? {
+        size += size_below(&entry.with_context(listing)?.path())?;
+    }
+    Ok(size)
+}
+
+/// Bytes of all git objects, packed and loose, or why they cannot be counted.
+fn git_objects(root: &Path) -> Result<u64, String> {
+    // A tarball may lie inside somebody else's repository, whose size says nothing here.
+    if !root.join(".git").exists() {
+        return Err("no git repository here, as in a source archive".to_owned());
+    }
+    let output = Command::new("git").current_dir(root).args(["count-objects", "-v"]).output();
+    let output = output.map_err(|error| format!("git cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    bytes_of_objects(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The sum of the two sizes that `git count-objects -v` prints, both in KiB.
+fn bytes_of_objects(report: &str) -> Result<u64, String> {
+    let value = |key: &str| {
+        let line = report.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        line.and_then(|value| value.trim().parse::<u64>().ok())
+            .ok_or_else(|| format!("`git count-objects -v` printed no `{key}`"))
+    };
+    Ok((value("size")? + value("size-pack")?) * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{MB, bytes_of_objects, check, finding, git_objects, size_below};
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn loose_and_packed_objects_are_added() {
+        let report =
+            "count: 3\nsize: 12\nin-pack: 99\npacks: 1\nsize-pack: 2000\nprune-packable: 0\ngarbage: 0\n";
+        assert_eq!(bytes_of_objects(report), Ok(2012 * 1024));
+        assert!(bytes_of_objects("size: 12\n").unwrap_err().contains("size-pack"));
+    }
+
+    #[test]
+    fn the_limit_itself_is_allowed() {
+        assert_eq!(finding("a", 8 * MB, 8 * MB), None);
+        let message = finding("a", 8 * MB + 100_000, 8 * MB).unwrap().to_string();
+        assert!(message.starts_with("a: 8.1 MB, at most 8 are allowed"), "{message}");
+    }
+
+    #[test]
+    fn folders_are_summed_and_a_missing_one_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("unet")).unwrap();
+        fs::write(folder.path().join("a"), [0; 7]).unwrap();
+        fs::write(folder.path().join("unet/b"), [0; 5]).unwrap();
+        assert_eq!(size_below(folder.path()).unwrap(), 12);
+        assert_eq!(size_below(&folder.path().join("none")).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_archive_without_git_is_measured_as_far_as_it_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let pack = folder.path().join("assets/world/world.pack");
+        fs::create_dir_all(pack.parent().unwrap()).unwrap();
+        fs::File::create(&pack).unwrap().set_len(8 * MB + 1).unwrap();
+        let weights = folder.path().join("models/mini/unet.safetensors");
+        fs::create_dir_all(weights.parent().unwrap()).unwrap();
+        fs::File::create(&weights).unwrap().set_len(23 * MB).unwrap();
+        let verdict = check(&Workspace::load(folder.path()).unwrap()).unwrap();
+        let paths: Vec<&str> = verdict.findings.iter().map(|finding| finding.path.as_str()).collect();
+        assert_eq!(paths, ["assets/world/world.pack", "models/mini"]);
+        assert_eq!(verdict.skipped.len(), 1);
+        assert!(git_objects(folder.path()).is_err());
+    }
+}
