@@ -1,2 +1,22 @@
-//! byteedit
-fn main() {}
+//! `byteedit` on the command line: edit pictures, train the models that do it, measure them.
+//!
+//! Arguments ([`args`]) are resolved into [`settings`], which [`commands`] hand to the libraries. Only
+//! this crate prints: results on standard output, everything else on standard error.
+
+mod args;
+mod commands;
+mod exit;
+mod files;
+mod interrupt;
+mod memory;
+mod model;
+mod printer;
+mod progress;
+mod settings;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    exit::code_of(commands::run)
+}

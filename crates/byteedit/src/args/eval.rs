@@ -1,0 +1,74 @@
+//! `eval`.
+
+use std::path::PathBuf;
+
+use byteedit_data::Split;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::paint::ModelArgs;
+
+/// Measure a model
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    #[command(subcommand)]
+    pub(crate) verb: EvalVerb,
+}
+
+/// On what to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalVerb {
+    World(EvalWorldArgs),
+}
+
+/// Measure a model on the mini world's held-out composites, where every task has an exact answer
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  byteedit eval world --model mini --steps 20 --split validation --samples 64 --out report")]
+pub(crate) struct EvalWorldArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Denoising steps
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) steps: u32,
+    /// validation for choosing, test for reporting
+    #[arg(long, value_enum, default_value_t = SplitArg::Validation)]
+    pub(crate) split: SplitArg,
+    /// Samples of each task
+    #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) samples: u32,
+    /// The seed of samples and noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder for report.json, report.md and the contact sheet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// A pack other than the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) world: Option<PathBuf>,
+    /// Print the report as JSON instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A split of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitArg {
+    /// For fitting weights
+    Train,
+    /// For choosing checkpoints and settings
+    Validation,
+    /// For reported figures
+    Test,
+}
+
+impl From<SplitArg> for Split {
+    fn from(split: SplitArg) -> Self {
+        match split {
+            SplitArg::Train => Self::Train,
+            SplitArg::Validation => Self::Validation,
+            SplitArg::Test => Self::Test,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `train`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Train the models; a run that was stopped goes on by the same command
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    #[command(subcommand)]
+    pub(crate) verb: TrainVerb,
+}
+
+/// What to train, or what to make of a run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainVerb {
+    Vae(TrainVaeArgs),
+    Base(TrainBaseArgs),
+    Export(TrainExportArgs),
+    Plot(TrainPlotArgs),
+}
+
+/// Train the autoencoder
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train vae
+  byteedit train vae --run runs/vae --set training.n_steps=12000 --set vae.latent_channels=12
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit.")]
+pub(crate) struct TrainVaeArgs {
+    #[command(flatten)]
+    pub(crate) run: TrainRunArgs,
+}
+
+/// Train the inpainting model and its text encoder on an autoencoder's latents
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train base --vae runs/vae
+  byteedit train base --run runs/base --data pictures/ --init mini
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit.")]
+pub(crate) struct TrainBaseArgs {
+    #[command(flatten)]
+    pub(crate) run: TrainRunArgs,
+    /// The trained autoencoder: a run of `train vae`, or a component folder (default: the run's own, that
+    /// of --init, or the default run of `train vae`)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) vae: Option<PathBuf>,
+    /// Start from these weights instead of random ones: `mini`, or a model folder
+    #[arg(long, value_name = "mini|DIR")]
+    pub(crate) init: Option<String>,
+}
+
+/// Write the averaged weights of a run as a model that `--model` and diffusers load
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  byteedit train export runs/base --out models/mine
+
+A run of `train vae` gives the autoencoder alone. The run may still be going on.")]
+pub(crate) struct TrainExportArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// The model folder to write
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The folder of pictures that the run was trained on, if it was not the mini world
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where to compute: cpu, or a backend this program was built with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Draw what a run has logged over the pictures it has seen
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train plot runs/base --out loss.svg
+  byteedit train plot runs/vae --key validation/psnr_photographs --key validation/psnr_composites --out psnr.svg")]
+pub(crate) struct TrainPlotArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// The SVG file to write
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// A value of the log, such as loss or validation/loss; may be given again (default: loss, and
+    /// validation/loss where it is logged)
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<String>,
+    /// Replace a file that exists already
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// What both trainers take.
+#[derive(Debug, Args)]
+pub(crate) struct TrainRunArgs {
+    /// The run folder: made, or gone on with (default: byteedit/runs/ and vae or base in the user's cache
+    /// folder)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run: Option<PathBuf>,
+    /// A JSON file whose values are put over the defaults; unknown keys are refused
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One value over the defaults and --config, such as `training.n_steps=1000`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// A folder of pictures with metadata.jsonl, instead of the mini world
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where to compute: cpu, or a backend this program was built with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Print JSON when it ends
+    #[arg(long)]
+    pub(crate) json: bool,
+}

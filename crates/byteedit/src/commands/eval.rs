@@ -1,0 +1,61 @@
+//! `byteedit eval`: figures with exact answers behind them.
+
+use byteedit_eval::{EvalConfig, GuidanceScales, eval_world};
+
+use crate::args::{EvalArgs, EvalVerb, EvalWorldArgs};
+use crate::exit::ExitStatus;
+use crate::files;
+use crate::model;
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::settings::{device, world};
+
+/// Sides in pixels that the world can be shown at.
+const WORLD_SIDES: [usize; 2] = [32, 256];
+
+/// Runs one of the evaluations.
+///
+/// # Errors
+/// A model or a world that cannot be used, or a folder that cannot be written.
+pub(super) fn run(args: EvalArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    match args.verb {
+        EvalVerb::World(args) => on_world(args, printer),
+    }
+}
+
+fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let EvalWorldArgs { model: chosen, steps, split, samples, seed, out, world: pack, json } = args;
+    let device = device(chosen.device.as_deref())?;
+    files::create_folder(&out)?;
+    let world = world(pack.as_deref())?;
+    let model = model::load(&chosen.model, &device)?;
+    let defaults = model.info().defaults();
+    let [smallest, largest] = WORLD_SIDES;
+    let config = EvalConfig {
+        n_samples: samples as usize,
+        seed,
+        picture_size: model.resolution().clamp(smallest, largest),
+        sampler: defaults.sampler,
+        n_steps: steps as usize,
+        guidance: GuidanceScales {
+            edit: defaults.guidance_scale,
+            erase: 1.0,
+            outpaint: defaults.guidance_scale,
+        },
+        ..EvalConfig::new(split.into())
+    };
+    let mut progress = None;
+    let evaluation = eval_world(&model, &world, &config, &mut |report| {
+        let progress = progress
+            .get_or_insert_with(|| Progress::start(printer, "samples", report.n_cases_in_all() as u64));
+        progress.set(report.n_done_in_all() as u64, || report.section.name().to_owned());
+    })?;
+    drop(progress);
+    let written = evaluation.write(&out)?;
+    for path in &written {
+        printer.note(format_args!("wrote {}", path.display()));
+    }
+    let text = if json { evaluation.report.to_json() } else { evaluation.report.to_markdown() };
+    printer.result(text.trim_end())?;
+    Ok(ExitStatus::Done)
+}

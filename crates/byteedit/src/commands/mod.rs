@@ -1,0 +1,55 @@
+//! One function for each verb: from settings to the libraries and to the printer.
+
+mod bench;
+mod completions;
+mod concepts;
+mod demo;
+mod edit;
+mod eval;
+mod inspect;
+mod paint;
+mod run;
+mod train;
+mod world;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, TrainVerb, Verb};
+use crate::exit::ExitStatus;
+use crate::printer::Printer;
+use crate::settings::{BaseSettings, VaeSettings};
+
+/// Names the targets and levels to log, such as `byteedit_train=debug`.
+const LOG_VARIABLE: &str = "BYTEEDIT_LOG";
+
+/// Parses the arguments and does what they say.
+///
+/// # Errors
+/// Whatever the command could not do.
+pub(crate) fn run() -> anyhow::Result<ExitStatus> {
+    let Cli { quiet, verb } = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_env(LOG_VARIABLE))
+        .with_writer(std::io::stderr)
+        .init();
+    let printer = &Printer::new(quiet);
+    match verb {
+        Verb::Edit(args) => edit::edit(args, printer),
+        Verb::Erase(args) => edit::erase(args, printer),
+        Verb::Outpaint(args) => edit::outpaint(args, printer),
+        Verb::Run(args) => run::run(args, printer),
+        Verb::Inspect(args) => inspect::inspect(args, printer),
+        Verb::World(args) => world::run(args, printer),
+        Verb::Train(args) => match args.verb {
+            TrainVerb::Vae(args) => train::train_vae(VaeSettings::resolve(args)?, printer),
+            TrainVerb::Base(args) => train::train_base(BaseSettings::resolve(args)?, printer),
+            TrainVerb::Export(args) => train::train_export(args, printer),
+            TrainVerb::Plot(args) => train::train_plot(args, printer),
+        },
+        Verb::Eval(args) => eval::run(args, printer),
+        Verb::Bench(args) => bench::run(args, printer),
+        Verb::Demo(args) => demo::demo(args, printer),
+        Verb::Completions(args) => completions::completions(args, printer),
+    }
+}

@@ -1,0 +1,117 @@
+//! `byteedit train`: runs that can be stopped and gone on with, and their export.
+
+mod observer;
+mod parts;
+mod plot;
+
+use std::path::Path;
+
+use byteedit_train::base::{self, BaseInputs};
+use byteedit_train::export::export_base;
+use byteedit_train::{Outcome, RunContext, vae};
+use serde_json::json;
+
+use self::observer::Observer;
+pub(crate) use self::plot::train_plot;
+use crate::args::TrainExportArgs;
+use crate::exit::ExitStatus;
+use crate::files;
+use crate::interrupt::stop_flag;
+use crate::printer::Printer;
+use crate::settings::{BaseSettings, RunKind, VaeSettings, device, run_kind, source};
+
+/// Trains an autoencoder.
+///
+/// # Errors
+/// Those of [`vae::train`].
+pub(crate) fn train_vae(settings: VaeSettings, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let VaeSettings { run } = settings;
+    printer.note(format_args!("run folder: {}", run.folder.display()));
+    let mut observer = Observer::new(printer);
+    let context = RunContext {
+        folder: &run.folder,
+        device: &run.device,
+        progress: &mut observer,
+        stop: stop_flag(printer)?,
+    };
+    let outcome = vae::train(&run.config, &run.source, context)?;
+    drop(observer);
+    report(outcome, &run.folder, "vae", run.json, printer)
+}
+
+/// Trains a base model.
+///
+/// # Errors
+/// Those of [`base::train`], and an autoencoder that is nowhere to be found.
+pub(crate) fn train_base(settings: BaseSettings, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let BaseSettings { run, vae, init } = settings;
+    printer.note(format_args!("run folder: {}", run.folder.display()));
+    let init = init.map(|init| parts::init_folder(&init, &run.folder)).transpose()?;
+    let vae = parts::vae_folder(vae, init.as_deref(), &run.folder)?;
+    printer.note(format_args!("autoencoder: {}", vae.display()));
+    let mut observer = Observer::new(printer);
+    let context = RunContext {
+        folder: &run.folder,
+        device: &run.device,
+        progress: &mut observer,
+        stop: stop_flag(printer)?,
+    };
+    let inputs = BaseInputs { source: &run.source, vae: &vae, init: init.as_deref() };
+    let outcome = base::train(&run.config, &inputs, context)?;
+    drop(observer);
+    report(outcome, &run.folder, "model", run.json, printer)
+}
+
+/// Says how a run ended: the folder of what it made, or that it can be gone on with.
+fn report(
+    outcome: Outcome,
+    folder: &Path,
+    made: &str,
+    json: bool,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
+    let made = folder.join(made);
+    match outcome {
+        Outcome::Finished if json => {
+            printer.json(&json!({ "status": "finished", "run": folder, "output": made }))?;
+            Ok(ExitStatus::Done)
+        }
+        Outcome::Finished => {
+            printer.result(made.display())?;
+            Ok(ExitStatus::Done)
+        }
+        Outcome::Interrupted { step } => {
+            if json {
+                printer.json(&json!({ "status": "interrupted", "run": folder, "step": step }))?;
+            }
+            printer.note(format_args!("saved at step {step}; the same command goes on from there"));
+            Ok(ExitStatus::Interrupted)
+        }
+    }
+}
+
+/// Writes a run's averaged weights as a model folder, or an autoencoder's as a component folder.
+///
+/// # Errors
+/// A folder that holds no run with a state, or an output that cannot be written.
+pub(crate) fn train_export(args: TrainExportArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let TrainExportArgs { run, out, data, device: device_name, json } = args;
+    let kind = run_kind(&run)?;
+    let device = device(device_name.as_deref())?;
+    let source = source(data.as_deref())?;
+    files::create_folder(&out)?;
+    let facts = match kind {
+        RunKind::Vae => {
+            let statistics = vae::export(&run, &source, &out, &device)?;
+            printer.note(format_args!("scaling factor {:.5}", statistics.scaling_factor()));
+            json!({ "kind": "vae", "output": out, "scaling_factor": statistics.scaling_factor() })
+        }
+        RunKind::Base => {
+            let card = export_base(&run, &source, &out, &device)?;
+            printer.note(format_args!("{} steps, {} pictures", card.n_steps, card.n_images));
+            json!({ "kind": "base", "output": out, "n_steps": card.n_steps, "n_images": card.n_images })
+        }
+    };
+    printer.answer(json, &facts, [out.display()])?;
+    Ok(ExitStatus::Done)
+}
