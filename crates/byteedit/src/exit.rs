@@ -52,23 +52,29 @@ pub(crate) fn code_of(command: impl FnOnce() -> anyhow::Result<ExitStatus> + pan
     }));
     let number = match panic::catch_unwind(command) {
         Ok(Ok(status)) => status.number(),
-        Ok(Err(error)) => number_of(&error),
+        Ok(Err(error)) => {
+            let (number, message) = verdict(&error);
+            if let Some(message) = message {
+                print_error(&message);
+            }
+            number
+        }
         Err(_) => FAILURE,
     };
     ExitCode::from(number)
 }
 
-fn number_of(error: &anyhow::Error) -> u8 {
+/// The exit code of an error, and what to say of it.
+fn verdict(error: &anyhow::Error) -> (u8, Option<String>) {
     // A reader that closed its end, such as `head`, has all it wanted.
     if error.chain().any(is_broken_pipe) {
-        return ExitStatus::Done.number();
+        return (ExitStatus::Done.number(), None);
     }
     if is_cancellation(error) {
-        print_error("interrupted; nothing more was written");
-        return INTERRUPTED;
+        return (INTERRUPTED, Some("interrupted; nothing more was written".to_owned()));
     }
-    print_error(&one_line(error));
-    if error.chain().any(is_own_failure) { FAILURE } else { BAD_INPUT }
+    let number = if error.chain().any(is_own_failure) { FAILURE } else { BAD_INPUT };
+    (number, Some(one_line(error)))
 }
 
 fn is_broken_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
@@ -128,11 +134,11 @@ mod tests {
     #[test]
     fn codes_follow_the_cause() {
         let pipe = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
-        assert_eq!(number_of(&pipe), 0);
-        assert_eq!(number_of(&anyhow!("a bad mask")), BAD_INPUT);
+        assert_eq!(verdict(&pipe), (0, None));
+        assert_eq!(verdict(&anyhow!("a bad mask")), (BAD_INPUT, Some("a bad mask".to_owned())));
         let cancelled = EditError::from(DiffusionError::Cancelled { done: 1, n_steps: 2 });
-        assert_eq!(number_of(&anyhow::Error::from(cancelled).context("photo.png")), INTERRUPTED);
+        assert_eq!(verdict(&anyhow::Error::from(cancelled).context("photo.png")).0, INTERRUPTED);
         let diverged = TrainError::Diverged { step: 1, loss: f64::NAN, grad_norm: 1.0, learning_rate: 1.0 };
-        assert_eq!(number_of(&diverged.into()), FAILURE);
+        assert_eq!(verdict(&diverged.into()).0, FAILURE);
     }
 }

@@ -246,6 +246,20 @@ fn what_lies_under_the_mask_has_no_say() {
 }
 
 #[test]
+fn a_plain_model_is_held_to_what_it_must_keep() {
+    let model = model(Kind::Plain);
+    let size = model.canvas_size();
+    let image = UnitImage::from_picture(&picture(size, Channels::Rgb, 8));
+    let canvas = Canvas { image: &image, edit_mask: &Mask::filled(size, 0), prompt: "a duck", seed: 3 };
+    let sampling = settings(TaskKind::Edit).sampling;
+    let painted = model.paint(&[canvas], &sampling, &mut Watch::silent()).unwrap().images;
+    let reconstructed = model.reconstruct(std::slice::from_ref(&image)).unwrap();
+    for (a, b) in painted[0].data().iter().zip(reconstructed[0].data()) {
+        assert!((a - b).abs() < 1e-4, "{a} painted, {b} by the autoencoder alone");
+    }
+}
+
+#[test]
 fn requests_that_make_no_sense_are_refused() {
     let new = |picture, task, settings| EditRequest::new(picture, task, settings, Limits::default());
     let erase = |size| Task::Erase { edit_mask: Mask::filled(size, 255) };

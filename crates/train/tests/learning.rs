@@ -32,8 +32,9 @@ fn the_autoencoder_learns_to_reconstruct() {
     config.training.ema.decay = 0.9;
     tiny::train_vae(&config, &source, dir.path()).unwrap();
     let log = read_log(&dir.path().join("log.jsonl")).unwrap();
-    let (first, last) = (mean(&log[..10], "loss"), mean(&log[150..], "loss"));
-    assert!(last < 0.6 * first, "loss went from {first} to {last}");
+    // The squared error alone: the loss also weighs colours and outlines, which take longer.
+    let (first, last) = (mean(&log[..10], "mse"), mean(&log[150..], "mse"));
+    assert!(last < 0.5 * first, "the squared error went from {first} to {last}");
     let psnr = |record: &LogRecord| record.values["validation/psnr_photographs"];
     assert!(psnr(&log[159]) > 15.0, "{} dB", psnr(&log[159]));
     assert!(dir.path().join("vae/diffusion_pytorch_model.safetensors").exists());

@@ -10,7 +10,9 @@ use super::{Concept, ModelCard};
 const N_NEAREST: usize = 3;
 /// Similarity (Jaro 1989, with Winkler's weight for a common beginning, 1990; 0 to 1) from which on a
 /// name may be a misspelling or a relative of a word.
-const MIN_SIMILARITY: f64 = 0.78;
+const MIN_SIMILARITY: f64 = 0.8;
+/// Shorter words, mostly "on" and "of", resemble too much by chance.
+const MIN_LETTERS: usize = 3;
 
 /// A word of a prompt that the model never saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,8 +68,11 @@ fn nearest(concepts: &[Concept], word: &str) -> Vec<String> {
     if members.len() > 0 { members.take(N_NEAREST).collect() } else { ranked.take(N_NEAREST).collect() }
 }
 
-/// Of the whole name or of any of its words.
+/// Of the whole name or of any of its words, 0 to 1.
 fn similarity(name: &str, word: &str) -> f64 {
+    if word.chars().count() < MIN_LETTERS {
+        return 0.0;
+    }
     name.split(' ').chain([name]).map(|part| strsim::jaro_winkler(part, word)).fold(0.0, f64::max)
 }
 
@@ -121,9 +126,10 @@ mod tests {
 
     #[test]
     fn far_words_are_told_once_and_without_a_guess() {
-        let unknown = unknown_words(&card(), "zeppelin, Zeppelin 7");
-        assert_eq!(unknown.len(), 2);
+        let unknown = unknown_words(&card(), "zeppelin, Zeppelin 7 do");
+        assert_eq!(unknown.len(), 3);
         assert_eq!((unknown[0].word.as_str(), unknown[0].nearest.len()), ("zeppelin", 0));
         assert_eq!(unknown[1].word, "7");
+        assert_eq!((unknown[2].word.as_str(), unknown[2].nearest.len()), ("do", 0));
     }
 }

@@ -1,7 +1,5 @@
 //! `byteedit train plot`: the curves of a run as a picture.
 
-use std::collections::BTreeSet;
-
 use anyhow::bail;
 use byteedit_train::plot::{Curve, curves_svg};
 use byteedit_train::run::{LogRecord, read_log};
@@ -11,7 +9,7 @@ use crate::exit::ExitStatus;
 use crate::files;
 use crate::printer::Printer;
 
-/// Drawn unless other keys are asked for, as far as they are logged.
+/// Drawn unless other keys are asked for, as far as enough of them is logged.
 const USUAL: [&str; 2] = ["loss", "validation/loss"];
 /// Share of the running mean that each training step keeps; held-out figures are drawn as they are.
 const SMOOTHING: f64 = 0.98;
@@ -29,6 +27,9 @@ pub(crate) fn train_plot(args: TrainPlotArgs, printer: &Printer) -> anyhow::Resu
     }
     let records = read_log(&log)?;
     let keys = if keys.is_empty() { usual_keys(&records) } else { keys };
+    if keys.is_empty() {
+        bail!("{} has too few steps to draw; train longer", log.display());
+    }
     let curves: Vec<_> = keys.into_iter().map(curve).collect();
     let title = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
     files::write(&out, curves_svg(&records, &title, &curves)?.as_bytes())?;
@@ -37,9 +38,10 @@ pub(crate) fn train_plot(args: TrainPlotArgs, printer: &Printer) -> anyhow::Resu
 }
 
 fn usual_keys(records: &[LogRecord]) -> Vec<String> {
-    let logged: BTreeSet<&str> =
-        records.iter().flat_map(|record| record.values.keys()).map(String::as_str).collect();
-    USUAL.into_iter().filter(|key| logged.contains(key)).map(str::to_owned).collect()
+    /// A line needs two ends.
+    const MIN_VALUES: usize = 2;
+    let n_values = |key: &str| records.iter().filter(|record| record.values.contains_key(key)).count();
+    USUAL.into_iter().filter(|key| n_values(key) >= MIN_VALUES).map(str::to_owned).collect()
 }
 
 fn curve(key: String) -> Curve {
