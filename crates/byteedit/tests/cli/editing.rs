@@ -1,14 +1,7 @@
 //! `edit`, `erase`, `outpaint` as a user meets them.
 
-#[cfg(unix)]
-use std::io::{BufRead, BufReader};
-#[cfg(unix)]
-use std::process::{Command, Stdio};
-
 use byteedit_image::{Encoding, Format, Parameters, Picture, Samples, encode};
 
-#[cfg(unix)]
-use crate::workbench::model;
 use crate::workbench::{Answer, Workbench, photo};
 
 /// Indices of the pixels in which two pictures of one size differ.
@@ -167,22 +160,4 @@ fn quiet_is_quiet_and_colours_stay_out_of_files() {
     let answer = edit(&bench, &["--quiet"]).done();
     assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("photo-edit.png\n", ""));
     assert!(!edit(&bench, &[]).stderr.contains('\u{1b}'));
-}
-
-#[test]
-#[cfg(unix)]
-fn an_interrupted_edit_leaves_nothing() {
-    let bench = Workbench::with_photo();
-    let before = bench.files();
-    let model = model();
-    let arguments =
-        ["erase", "photo.png", "--mask", "mask.png", "--model", &model, "--steps", "1000", "--count", "64"];
-    let mut child = bench.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.starts_with("photo.png: ")), "no progress was shown");
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let rest: Vec<_> = lines.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
-    assert!(rest.iter().any(|line| line == "error: interrupted; nothing more was written"), "{rest:?}");
-    assert_eq!(bench.files(), before);
 }
