@@ -90,12 +90,13 @@ def centre_padding(model):
             module.conv.padding = (1, 1)
 
 
-def time_embedding(**changes):
-    def mutate(model):
-        for name, value in changes.items():
-            setattr(model.time_proj, name, value)
+def swap_sine_and_cosine(model):
+    model.time_proj.flip_sin_to_cos = not model.time_proj.flip_sin_to_cos
 
-    return mutate
+
+def other_freq_shift(model):
+    """Frequencies over half - 1 for half, or the reverse."""
+    model.time_proj.downscale_freq_shift = 1 - model.time_proj.downscale_freq_shift
 
 
 def without(name: str):
@@ -138,8 +139,8 @@ UNET = {
     "residual norms: eps 1e-6 for 1e-5": set_eps(GroupNorm, 1e-5, 1e-6),
     "transformer group norm: eps 1e-5 for 1e-6": set_eps(GroupNorm, 1e-6, 1e-5),
     "layer norms: eps 1e-6 for 1e-5": set_eps(LayerNorm, 1e-5, 1e-6),
-    "time embedding: sine before cosine": time_embedding(flip_sin_to_cos=False),
-    "time embedding: frequencies over half - 1": time_embedding(downscale_freq_shift=1),
+    "time embedding: sine and cosine swapped": swap_sine_and_cosine,
+    "time embedding: frequencies over half - 1 for half": other_freq_shift,
     "skips of a level in the wrong order": swap_skips,
     "downsampler padded on one side": shift_padding,
     "upsampler bilinear": patch("torch.nn.functional.interpolate", bilinear),

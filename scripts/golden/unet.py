@@ -35,9 +35,24 @@ CASES = {
         "layers_per_block": 2,
         "sample_size": 16,
     },
+    # What a configuration may say and no Stable Diffusion does.
+    "unet_rare": {
+        "in_channels": 4,
+        "block_out_channels": (8, 12),
+        "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        "norm_num_groups": 4,
+        "cross_attention_dim": 12,
+        "attention_head_dim": 2,
+        "layers_per_block": 1,
+        "transformer_layers_per_block": (1, 2),
+        "flip_sin_to_cos": False,
+        "freq_shift": 1,
+        "sample_size": 16,
+    },
 }
-# The mini model's files are f16; the reference computes with the rounded weights.
-FILE_DTYPE = {"unet_mini": torch.float16}
+# The mini model's files are f16, and half the size; the reference computes with the rounded weights.
+FILE_DTYPE = {"unet_mini": torch.float16, "unet_rare": torch.float16}
 # One batch each: name, timesteps, latent height and width.
 CALLS = [
     ("ends", (0.0, 999.0), (8, 16)),

@@ -20,7 +20,8 @@ def levels(*widths: int) -> dict:
 CASES = {
     "vae_sd": {**levels(8, 8, 12, 16), "latent_channels": 4, "layers_per_block": 1, "sample_size": 32},
     "vae_mini": {**levels(4, 8, 16), "latent_channels": 8, "layers_per_block": 1, "sample_size": 32,
-                 "mid_block_add_attention": False, "scaling_factor": 0.7},
+                 "mid_block_add_attention": False, "use_quant_conv": False, "use_post_quant_conv": False,
+                 "scaling_factor": 0.7},
 }
 PIXEL_SIZE = (32, 48)
 
@@ -31,8 +32,8 @@ def build(case: str) -> AutoencoderKL:
         # Two log-variances beyond the limits of [-30, 20] show whether the clamp is there.
         channels = model.config.latent_channels
         with torch.no_grad():
-            model.quant_conv.bias[channels] = 30.0
-            model.quant_conv.bias[channels + 1] = -40.0
+            model.encoder.conv_out.bias[channels] = 30.0
+            model.encoder.conv_out.bias[channels + 1] = -40.0
     return model
 
 

@@ -54,9 +54,7 @@ pub(crate) fn code_of(command: impl FnOnce() -> anyhow::Result<ExitStatus> + pan
         Ok(Ok(status)) => status.number(),
         Ok(Err(error)) => {
             let (number, message) = verdict(&error);
-            if let Some(message) = message {
-                print_error(&message);
-            }
+            print_error(&message);
             number
         }
         Err(_) => FAILURE,
@@ -65,20 +63,12 @@ pub(crate) fn code_of(command: impl FnOnce() -> anyhow::Result<ExitStatus> + pan
 }
 
 /// The exit code of an error, and what to say of it.
-fn verdict(error: &anyhow::Error) -> (u8, Option<String>) {
-    // A reader that closed its end, such as `head`, has all it wanted.
-    if error.chain().any(is_broken_pipe) {
-        return (ExitStatus::Done.number(), None);
-    }
+fn verdict(error: &anyhow::Error) -> (u8, String) {
     if is_cancellation(error) {
-        return (INTERRUPTED, Some("interrupted; nothing more was written".to_owned()));
+        return (INTERRUPTED, "interrupted; nothing more was written".to_owned());
     }
     let number = if error.chain().any(is_own_failure) { FAILURE } else { BAD_INPUT };
-    (number, Some(one_line(error)))
-}
-
-fn is_broken_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    (number, one_line(error))
 }
 
 /// Whether the user's own Ctrl-C is behind it.
@@ -88,7 +78,10 @@ pub(crate) fn is_cancellation(error: &anyhow::Error) -> bool {
 
 /// Failures that no other input would have avoided.
 fn is_own_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(cause.downcast_ref(), Some(TrainError::Diverged { .. } | TrainError::NoGradient { .. }))
+    let is_disk_full =
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull);
+    is_disk_full
+        || matches!(cause.downcast_ref(), Some(TrainError::Diverged { .. } | TrainError::NoGradient { .. }))
 }
 
 /// The chain of causes in one line. Libraries that already quote their cause do not have it repeated.
@@ -133,12 +126,16 @@ mod tests {
 
     #[test]
     fn codes_follow_the_cause() {
-        let pipe = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
-        assert_eq!(verdict(&pipe), (0, None));
-        assert_eq!(verdict(&anyhow!("a bad mask")), (BAD_INPUT, Some("a bad mask".to_owned())));
+        assert_eq!(verdict(&anyhow!("a bad mask")), (BAD_INPUT, "a bad mask".to_owned()));
         let cancelled = EditError::from(DiffusionError::Cancelled { done: 1, n_steps: 2 });
         assert_eq!(verdict(&anyhow::Error::from(cancelled).context("photo.png")).0, INTERRUPTED);
         let diverged = TrainError::Diverged { step: 1, loss: f64::NAN, grad_norm: 1.0, learning_rate: 1.0 };
         assert_eq!(verdict(&diverged.into()).0, FAILURE);
+        let full = TrainError::Io {
+            action: "writing",
+            path: "state.safetensors".into(),
+            source: io::ErrorKind::StorageFull.into(),
+        };
+        assert_eq!(verdict(&full.into()).0, FAILURE);
     }
 }

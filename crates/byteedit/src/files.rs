@@ -1,40 +1,69 @@
 //! Reading what the user names and writing what was made: whole or not at all.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use byteedit_image::codec::{HEAD_BYTES, sniff};
 use byteedit_image::{Format, Limits, Picture, decode};
 
-/// The content of a file.
+/// Largest text file, such as a manifest of some hundred thousand lines.
+const MAX_TEXT_BYTES: u64 = 64 << 20;
+/// Largest picture file: more than the samples of the largest picture.
+const MAX_PICTURE_BYTES: u64 = 1 << 30;
+
+/// A text file of at most 64 MiB.
 ///
 /// # Errors
-/// A file that is missing or cannot be read.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+/// A file that is missing, too large or cannot be read, and bytes that are not UTF-8.
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
+    let bytes = read(path, MAX_TEXT_BYTES, |_| Ok(()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let (path, at) = (path.display(), error.utf8_error().valid_up_to());
+        anyhow::anyhow!("{path} is not text: byte {at} is not UTF-8; name a text file, or save it as UTF-8")
+    })
+}
+
+/// A decoded picture from a file of at most 1 GiB. Of a file that is no picture, only the head is read.
+///
+/// # Errors
+/// A file that is missing, too large or cannot be read, and one that is no picture within the limits of
+/// [`Limits::default`].
+pub(crate) fn read_picture(path: &Path) -> anyhow::Result<Picture> {
+    let named = || path.display().to_string();
+    let bytes = read(path, MAX_PICTURE_BYTES, |head| sniff(head).map(drop).with_context(named))?;
+    decode(&bytes, &Limits::default()).with_context(named)
+}
+
+/// The content of a file of at most `max_bytes`, after `check` has seen its first [`HEAD_BYTES`].
+fn read(
+    path: &Path,
+    max_bytes: u64,
+    check: impl FnOnce(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<u8>> {
     if path.is_dir() {
         bail!("{} is a folder; name a file in it", path.display());
     }
-    fs::read(path).with_context(|| format!("{} cannot be read; check the name", path.display()))
-}
-
-/// A text file.
-///
-/// # Errors
-/// As [`read`], and for bytes that are not UTF-8.
-pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
-    let at = |error: std::string::FromUtf8Error| error.utf8_error().valid_up_to();
-    String::from_utf8(read(path)?)
-        .map_err(|error| anyhow::anyhow!("{} is not text: byte {} is not UTF-8", path.display(), at(error)))
-}
-
-/// A decoded picture.
-///
-/// # Errors
-/// As [`read`], and for a file that is no picture within the limits of [`Limits::default`].
-pub(crate) fn read_picture(path: &Path) -> anyhow::Result<Picture> {
-    decode(&read(path)?, &Limits::default()).with_context(|| path.display().to_string())
+    let unreadable = || format!("{} cannot be read; check the name", path.display());
+    let file = File::open(path).with_context(unreadable)?;
+    // What is no ordinary file states no length, and may have no end.
+    let stated = file.metadata().with_context(unreadable)?.len();
+    let mut bytes = Vec::new();
+    (&file).take(HEAD_BYTES as u64).read_to_end(&mut bytes).with_context(unreadable)?;
+    check(&bytes)?;
+    if stated <= max_bytes {
+        bytes.reserve_exact(stated as usize);
+        file.take(max_bytes).read_to_end(&mut bytes).with_context(unreadable)?;
+    }
+    if stated.max(bytes.len() as u64) > max_bytes {
+        bail!(
+            "{} has more than the {} MiB that are read; name a smaller file",
+            path.display(),
+            max_bytes >> 20
+        );
+    }
+    Ok(bytes)
 }
 
 /// The format that the extension of `path` asks for.
@@ -42,12 +71,12 @@ pub(crate) fn read_picture(path: &Path) -> anyhow::Result<Picture> {
 /// # Errors
 /// An extension that names no format that can be written.
 pub(crate) fn format_of(path: &Path) -> anyhow::Result<Format> {
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    Format::from_extension(extension).with_context(|| {
-        format!(
-            "{} ends in `{extension}`, which cannot be written; end it in png, webp or jpg",
-            path.display()
-        )
+    let shown = path.display();
+    let Some(extension) = path.extension().map(|extension| extension.to_string_lossy()) else {
+        bail!("{shown} does not say its format; end it in png, webp or jpg");
+    };
+    Format::from_extension(&extension).with_context(|| {
+        format!("{shown} ends in `{extension}`, which cannot be written; end it in png, webp or jpg")
     })
 }
 
@@ -60,12 +89,6 @@ pub(crate) fn check_writable(path: &Path, force: bool) -> anyhow::Result<()> {
     if path.is_dir() {
         bail!("{} is a folder; name the file to write", path.display());
     }
-    if path.exists() && !force {
-        bail!(
-            "{} exists already; add --force to replace it, or name another file with --out",
-            path.display()
-        );
-    }
     let folder = folder_of(path);
     if !folder.is_dir() {
         bail!(
@@ -74,10 +97,16 @@ pub(crate) fn check_writable(path: &Path, force: bool) -> anyhow::Result<()> {
             folder.display()
         );
     }
-    let probe = partial(path);
-    File::create(&probe)
-        .and_then(|_| fs::remove_file(&probe))
-        .with_context(|| format!("{} cannot be written; choose another place with --out", path.display()))
+    let unwritable = || format!("{} cannot be written; choose another place with --out", path.display());
+    // Fails for a name that the file system does not take.
+    if path.try_exists().with_context(unwritable)? && !force {
+        bail!(
+            "{} exists already; add --force to replace it, or name another file with --out",
+            path.display()
+        );
+    }
+    let probe = partial(folder);
+    File::create(&probe).and_then(|_| fs::remove_file(&probe)).with_context(unwritable)
 }
 
 /// Creates a folder for results.
@@ -87,7 +116,7 @@ pub(crate) fn check_writable(path: &Path, force: bool) -> anyhow::Result<()> {
 pub(crate) fn create_folder(path: &Path) -> anyhow::Result<()> {
     let remedy = || format!("the folder {} cannot be written; choose another with --out", path.display());
     fs::create_dir_all(path).with_context(remedy)?;
-    let probe = path.join(format!(".byteedit.{}.partial", std::process::id()));
+    let probe = partial(path);
     File::create(&probe).and_then(|_| fs::remove_file(&probe)).with_context(remedy)
 }
 
@@ -97,7 +126,7 @@ pub(crate) fn create_folder(path: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the file cannot be written.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let partial = partial(path);
+    let partial = partial(folder_of(path));
     let written = File::create(&partial)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&partial, path));
@@ -113,17 +142,21 @@ pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
+/// The path from `folder`, or as it is if it lies elsewhere, for JSON. What is not Unicode in it is shown by
+/// replacement characters.
+pub(crate) fn name_within(path: &Path, folder: &Path) -> String {
+    path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned()
+}
+
 /// The folder that a file lies in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A hidden name beside `path` that no other process uses.
-fn partial(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.partial", std::process::id()));
-    path.with_file_name(name)
+/// A hidden name in `folder` that no other process uses. It is short, whatever the name is that the file will
+/// have.
+fn partial(folder: &Path) -> PathBuf {
+    folder.join(format!(".byteedit.{}.partial", std::process::id()))
 }
 
 #[cfg(test)]
@@ -158,10 +191,47 @@ mod tests {
     }
 
     #[test]
+    fn names_may_be_as_long_as_the_system_allows() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = |length: usize| folder.path().join("a".repeat(length - 4) + ".png");
+        let longest = named(255);
+        check_writable(&longest, false).unwrap();
+        write(&longest, b"x").unwrap();
+        assert_eq!(fs::read(&longest).unwrap(), b"x");
+        for force in [false, true] {
+            let refused = check_writable(&named(256), force).unwrap_err().to_string();
+            assert!(refused.contains("--out"), "{refused}");
+        }
+    }
+
+    #[test]
     fn names_decide_the_format() {
         assert_eq!(format_of(Path::new("a.b.PNG")).unwrap(), Format::Png);
-        for bad in ["a.tiff", "a"] {
-            assert!(format_of(Path::new(bad)).unwrap_err().to_string().contains("png, webp or jpg"), "{bad}");
+        for (bad, says) in [("a.tiff", "ends in `tiff`"), ("a", "does not say its format")] {
+            let message = format_of(Path::new(bad)).unwrap_err().to_string();
+            assert!(message.contains(says) && message.contains("png, webp or jpg"), "{message}");
         }
+    }
+
+    #[test]
+    fn no_more_is_read_than_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, vec![b'a'; 100]).unwrap();
+        let read_all = |max_bytes| read(&path, max_bytes, |_| Ok(()));
+        assert_eq!(read_all(100).unwrap(), fs::read(&path).unwrap());
+        assert!(read_all(99).unwrap_err().to_string().contains("more than the 0 MiB"));
+        // A file with a hole of 3 GiB takes no space, and is not read: it begins like no picture.
+        File::options().write(true).open(&path).unwrap().set_len(3 << 30).unwrap();
+        let message = format!("{:#}", read_picture(&path).unwrap_err());
+        assert!(message.contains("text that begins with"), "{message}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn endless_files_end() {
+        let zeros = Path::new("/dev/zero");
+        assert!(format!("{:#}", read_picture(zeros).unwrap_err()).contains("bytes 00 00 00 00"));
+        assert!(read_text(zeros).unwrap_err().to_string().contains("more than the 64 MiB"));
     }
 }

@@ -36,10 +36,11 @@ impl Printer {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    /// One line of results.
+    /// One line of results. A reader that closed its end, such as `head`, has all it wanted: the work goes on
+    /// untold.
     ///
     /// # Errors
-    /// When standard output cannot be written, a closed pipe included.
+    /// When standard output cannot be written for another reason.
     pub(crate) fn result(&self, line: impl Display) -> anyhow::Result<()> {
         self.write(|out| writeln!(out, "{line}"))
     }
@@ -97,11 +98,14 @@ impl Printer {
     }
 
     fn write(&self, text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
-        self.bars.suspend(|| {
+        let written = self.bars.suspend(|| {
             let mut out = anstream::stdout().lock();
             text(&mut out).and_then(|()| out.flush())
-        })?;
-        Ok(())
+        });
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("standard output cannot be written"),
+        }
     }
 
     /// A closed standard error is no reason to stop working.

@@ -99,7 +99,7 @@ const MIN_SHARE: f32 = 0.5;
 const MIN_LEAD: f32 = 2.0;
 /// Largest standard deviation of the value, in `[0, 1]`, of a region called grey: beyond it the
 /// region is black and white, as a zebra is, however grey its blurred stripes are.
-const MAX_GREY_DEVIATION: f32 = 0.17;
+const MAX_GREY_DEVIATION: f32 = 0.11;
 
 /// The colour word of the pixels of `picture` where `region` is set, or `None` where no word is
 /// true of most of them (several colours, or a tint between two words).
@@ -144,19 +144,22 @@ fn word_of_pixel(rgb: [u8; 3]) -> Option<ColorWord> {
     if value < 0.17 {
         return Some(ColorWord::Black);
     }
-    if saturation < 0.14 || saturation * value < 0.07 {
-        return Some(match value {
-            v if v < 0.28 => ColorWord::Black,
-            v if v < 0.78 => ColorWord::Grey,
-            _ => ColorWord::White,
-        });
+    if saturation < 0.14 || saturation * value < 0.11 {
+        return match value {
+            v if v < 0.28 => Some(ColorWord::Black),
+            v if v < 0.72 => Some(ColorWord::Grey),
+            // White in the shade, or grey in the light.
+            v if v < 0.8 => None,
+            _ => Some(ColorWord::White),
+        };
     }
     let red = !(11.0..345.0).contains(&hue);
     match hue {
         // A dull red-brown, as fur and wood are.
         _ if (red || hue < 30.0) && saturation < 0.55 && value < 0.62 => Some(ColorWord::Brown),
-        _ if red && saturation >= 0.5 => Some(ColorWord::Red),
-        _ if red => (value > 0.65).then_some(ColorWord::Pink),
+        // A dull pink is a mauve, or a brown in the light.
+        h if (red || h >= 300.0) && saturation < 0.5 => (value > 0.75).then_some(ColorWord::Pink),
+        _ if red => Some(ColorWord::Red),
         // Between pink and red, saturation decides: crimson is called red.
         h if h >= 330.0 && saturation >= 0.72 => Some(ColorWord::Red),
         h if h < 37.0 => match (saturation, value) {
@@ -165,7 +168,8 @@ fn word_of_pixel(rgb: [u8; 3]) -> Option<ColorWord> {
             (s, _) if s < 0.45 => None,
             _ => Some(ColorWord::Orange),
         },
-        h if h < 68.0 => (value > 0.6 && saturation > 0.3).then_some(ColorWord::Yellow),
+        // A dark yellow is an olive.
+        h if h < 68.0 => (value > 0.7 && saturation > 0.3).then_some(ColorWord::Yellow),
         h if h < 160.0 => Some(ColorWord::Green),
         h if h < 198.0 => Some(ColorWord::Cyan),
         h if h < 254.0 => Some(ColorWord::Blue),
@@ -257,7 +261,7 @@ mod tests {
 
     #[test]
     fn stripes_of_black_and_white_are_not_grey() {
-        let stripes = (0..100).map(|index| [[70; 3], [128; 3], [190; 3], [110; 3]][index % 4]);
+        let stripes = (0..100).map(|index| [[90; 3], [128; 3], [150; 3], [110; 3]][index % 4]);
         assert_eq!(measure_pixels(stripes), Some(ColorWord::Grey));
         let zebra = (0..100).map(|index| [[5; 3], [128; 3], [190; 3], [110; 3], [128; 3]][index % 5]);
         assert_eq!(measure_pixels(zebra), None);
@@ -279,6 +283,24 @@ mod tests {
             assert_eq!(serde_json::to_string(&color).unwrap(), format!("\"{color}\""));
         }
         assert_eq!(ColorWord::from_name("apple"), None);
+    }
+
+    #[test]
+    fn neither_a_tint_nor_a_shade_has_the_word_of_its_hue() {
+        for (rgb, expected) in [
+            // Slate and a plain dark blue.
+            ([83, 92, 104], Some(ColorWord::Grey)),
+            ([60, 80, 120], Some(ColorWord::Blue)),
+            // A brown bear in the light, mauve, and the pink of a pig.
+            ([182, 119, 119], None),
+            ([149, 92, 132], None),
+            ([240, 150, 165], Some(ColorWord::Pink)),
+            // Olive, and white in the shade.
+            ([160, 150, 90], None),
+            ([192, 190, 195], None),
+        ] {
+            assert_eq!(word(rgb), expected, "{rgb:?}");
+        }
     }
 
     proptest! {

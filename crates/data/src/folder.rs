@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::picture_io::{mask_from_bytes, read, rgb_from_bytes};
 use crate::resample::{Window, resize_window};
-use crate::{DataError, Mask, Result, Rgb8, Stream};
+use crate::{DataError, Mask, Rect, Result, Rgb8, Stream};
 
 /// Name of the description inside the folder.
 pub const METADATA: &str = "metadata.jsonl";
@@ -46,7 +46,8 @@ pub struct FolderItem {
 pub enum Crop<'a> {
     /// The largest square in the middle.
     Center,
-    /// A square of 70 to 100 % of the shorter side, anywhere.
+    /// A square of 70 to 100 % of the shorter side, anywhere; where the picture has a mask, one that
+    /// holds all of it, or as much as fits.
     Random(&'a mut Stream),
 }
 
@@ -92,6 +93,13 @@ impl FolderDataset {
         self.entries.iter().map(|entry| entry.text.as_str())
     }
 
+    /// All pictures and masks in the order of the description: name relative to the folder, and path.
+    pub fn files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        let names =
+            self.entries.iter().flat_map(|entry| std::iter::once(&entry.file_name).chain(&entry.mask));
+        names.map(|name| (name.as_str(), self.root.join(name)))
+    }
+
     /// Reads picture `index`, cut to a square and resized to `size x size` pixels.
     ///
     /// # Errors
@@ -101,19 +109,16 @@ impl FolderDataset {
         let missing = DataError::Index { index, len: self.entries.len() };
         let entry = self.entries.get(index).ok_or(missing)?;
         let picture = rgb_from_bytes(&read(&self.root.join(&entry.file_name))?, &entry.file_name)?;
-        let window = square(&picture, crop);
-        let edit_mask = match &entry.mask {
-            Some(name) => Some(self.load_mask(name, &picture, window, size)?),
-            None => None,
-        };
+        let mask = entry.mask.as_ref().map(|name| self.load_mask(name, &picture)).transpose()?;
+        let window = square(&picture, mask.as_ref().and_then(Mask::bounding_box), crop);
         Ok(FolderItem {
             picture: resize_window(&picture, window, size),
-            edit_mask,
+            edit_mask: mask.map(|mask| cut(&mask, window, size)),
             caption: entry.text.clone(),
         })
     }
 
-    fn load_mask(&self, name: &str, picture: &Rgb8, window: Window, size: usize) -> Result<Mask> {
+    fn load_mask(&self, name: &str, picture: &Rgb8) -> Result<Mask> {
         let mask = mask_from_bytes(&read(&self.root.join(name))?, name)?;
         if (mask.width, mask.height) != (picture.width, picture.height) {
             let reason = format!(
@@ -122,18 +127,21 @@ impl FolderDataset {
             );
             return Err(DataError::Picture { name: name.to_owned(), reason });
         }
-        // Nearest: a mask has no values in between.
-        let at = |start: f32, index: usize, limit: usize| {
-            let center = start + (index as f32 + 0.5) * window.side / size as f32;
-            (center as usize).min(limit - 1)
-        };
-        Ok(Mask::from_fn(size, size, |x, y| {
-            mask.get(at(window.x, x, mask.width), at(window.y, y, mask.height))
-        }))
+        Ok(mask)
     }
 }
 
-fn square(picture: &Rgb8, crop: Crop) -> Window {
+/// The window of `mask`, `size x size`, by the nearest pixel: a mask has no values in between.
+fn cut(mask: &Mask, window: Window, size: usize) -> Mask {
+    let at = |start: f32, index: usize, limit: usize| {
+        let center = start + (index as f32 + 0.5) * window.side / size as f32;
+        (center as usize).min(limit - 1)
+    };
+    Mask::from_fn(size, size, |x, y| mask.get(at(window.x, x, mask.width), at(window.y, y, mask.height)))
+}
+
+/// The square that `crop` takes of a picture whose mask has the box `hole`.
+fn square(picture: &Rgb8, hole: Option<Rect>, crop: Crop) -> Window {
     let short = picture.width.min(picture.height) as f32;
     let (width, height) = (picture.width as f32, picture.height as f32);
     match crop {
@@ -141,11 +149,22 @@ fn square(picture: &Rgb8, crop: Crop) -> Window {
             Window { x: 0.5 * (width - short), y: 0.5 * (height - short), side: short, flip: false }
         }
         Crop::Random(stream) => {
-            let side = short * stream.uniform(0.7, 1.0);
-            let (x, y) = (stream.uniform(0.0, width - side), stream.uniform(0.0, height - side));
+            let extent = hole.map_or(0, |hole| hole.width.max(hole.height)) as f32;
+            let side = short * stream.uniform((extent / short).clamp(0.7, 1.0), 1.0);
+            let hole = hole.unwrap_or(Rect { x: 0, y: 0, width: picture.width, height: picture.height });
+            let x = start(stream, (hole.x, hole.width), side, width);
+            let y = start(stream, (hole.y, hole.height), side, height);
             Window { x, y, side, flip: false }
         }
     }
+}
+
+/// A start such that `side` lies within `limit` and holds the span `(first, extent)`, or lies within
+/// the span if that is longer.
+fn start(stream: &mut Stream, (first, extent): (usize, usize), side: f32, limit: f32) -> f32 {
+    let (first, last) = (first as f32, (first + extent) as f32 - side);
+    let inside = |start: f32| start.clamp(0.0, limit - side);
+    stream.uniform(inside(first.min(last)), inside(first.max(last)))
 }
 
 #[cfg(test)]
@@ -182,6 +201,22 @@ mod tests {
         let mut stream = Stream::new([1, 0, 0, 0]);
         let random = data.load(0, 16, Crop::Random(&mut stream)).unwrap();
         assert_eq!((random.picture.width, random.picture.height), (16, 16));
+    }
+
+    #[test]
+    fn a_random_crop_holds_the_mask_or_is_held_by_it() {
+        let picture = Rgb8::filled(60, 40, [0; 3]);
+        for index in 0..200 {
+            let mut stream = Stream::new([2, 0, index, 0]);
+            let mut window = |hole| square(&picture, hole, Crop::Random(&mut stream));
+            let corner = window(Some(Rect { x: 52, y: 0, width: 8, height: 35 }));
+            assert!(corner.side >= 35.0 && corner.y <= 0.0 && corner.x + corner.side >= 59.99, "{corner:?}");
+            let wide = window(Some(Rect { x: 5, y: 10, width: 50, height: 10 }));
+            assert!(wide.x >= 5.0 && wide.x + wide.side <= 55.0, "{wide:?}");
+            assert!(wide.y <= 10.0 && wide.y + wide.side >= 20.0, "{wide:?}");
+            let free = window(None);
+            assert!((28.0..=40.0).contains(&free.side) && free.x >= 0.0 && free.x + free.side <= 60.01);
+        }
     }
 
     #[test]

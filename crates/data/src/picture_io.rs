@@ -1,6 +1,7 @@
 //! Between bytes and pixel buffers; the only file that touches the codecs.
 
-use std::io::Cursor;
+use std::fs::{self, File};
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
@@ -92,12 +93,39 @@ pub(crate) fn dynamic_from_mask(edit_mask: Mask) -> DynamicImage {
 
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(DataError::reading(path))
+    fs::read(path).map_err(DataError::reading(path))
 }
 
-/// Writes a whole file under a passing name first, so that no reader ever sees half of it.
+/// Writes beside the target, forces it to the disk and renames: no reader ever sees half a file, and a
+/// failure leaves nothing behind.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes).map_err(DataError::writing(path))?;
-    std::fs::rename(&partial, path).map_err(DataError::writing(path))
+    let written = File::create(&partial)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&partial, path));
+    if written.is_err() {
+        // It may never have come to exist.
+        let _ = fs::remove_file(&partial);
+    }
+    written.map_err(DataError::writing(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::write;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_a_failure_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, taken) = (folder.path().join("file"), folder.path().join("taken"));
+        fs::create_dir_all(taken.join("inside")).unwrap();
+        write(&file, b"old and long").unwrap();
+        write(&file, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        let message = write(&taken, b"new").unwrap_err().to_string();
+        assert!(message.contains("taken"), "{message}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

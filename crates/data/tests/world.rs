@@ -1,13 +1,15 @@
 //! What must be true of the committed pack and of every sample drawn from it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use byteedit_data::color::measure;
+use byteedit_data::mask::InstanceMasks;
 use byteedit_data::world::write_samples;
 use byteedit_data::{
-    DataError, FolderDataset, MaskKind, PairSpec, Rgb8, Sample, SampleSpec, Split, Task, World, folder::Crop,
+    DataError, FolderDataset, Mask, MaskKind, MaskStrategy, PairSpec, Rgb8, Sample, SampleSpec, Split, Task,
+    World, folder::Crop,
 };
 use proptest::prelude::*;
 
@@ -76,6 +78,78 @@ fn splits_share_neither_photographs_nor_held_out_objects() {
     let (train, validation, test) = (photos(Split::Train), photos(Split::Validation), photos(Split::Test));
     assert!(train.is_disjoint(&validation) && train.is_disjoint(&test) && validation.is_disjoint(&test));
     assert!(test.contains("cow") && test.contains("kingfisher"));
+
+    let shown = |splits: &[Split]| -> HashMap<String, BTreeSet<usize>> {
+        let mut shown: HashMap<_, BTreeSet<_>> = HashMap::new();
+        for (&split, index) in splits.iter().flat_map(|split| (0..1500).map(move |index| (split, index))) {
+            let spec = SampleSpec { size: 32, ..SampleSpec::new(Task::Edit, split, 5) };
+            let object = WORLD.sample(&spec, index).unwrap().object.unwrap();
+            shown.entry(object.name).or_default().insert(object.rendering);
+        }
+        shown
+    };
+    let (seen, test) = (shown(&[Split::Train, Split::Validation]), shown(&[Split::Test]));
+    assert_eq!((seen.len(), test.len()), (WORLD.concepts().len(), WORLD.concepts().len()));
+    for (name, seen) in &seen {
+        let is_shared = seen.len() == 1 && *seen == test[name];
+        assert!(is_shared || seen.is_disjoint(&test[name]), "{name}: {seen:?} and {:?}", test[name]);
+    }
+    let n_held_out = seen.iter().filter(|(name, seen)| seen.is_disjoint(&test[*name])).count();
+    assert!(n_held_out >= 30, "only {n_held_out} concepts have a held-out rendering");
+}
+
+/// The pixels of `region` with a neighbour outside it.
+fn edge(region: &Mask) -> Mask {
+    let (width, height) = (region.width, region.height);
+    Mask::from_fn(width, height, |x, y| {
+        let neighbours = [
+            (x > 0).then(|| (x - 1, y)),
+            (x + 1 < width).then(|| (x + 1, y)),
+            (y > 0).then(|| (x, y - 1)),
+            (y + 1 < height).then(|| (x, y + 1)),
+        ];
+        region.get(x, y) && neighbours.into_iter().flatten().any(|(u, v)| !region.get(u, v))
+    })
+}
+
+#[test]
+fn no_kind_of_mask_draws_the_outline_of_what_it_hides() {
+    let mut lengths: HashMap<MaskKind, (usize, usize)> = HashMap::new();
+    let spec = SampleSpec::new(Task::Edit, Split::Train, 9);
+    for index in 0..600 {
+        let sample = WORLD.sample(&spec, index).unwrap();
+        // What is hidden: the object with its soft edge and its shadow.
+        let differs = sample.input.pixels().zip(sample.truth.pixels()).map(|(a, b)| a != b);
+        let values = differs.map(|differs| if differs { 255 } else { 0 }).collect();
+        let hidden = Mask { values, ..sample.edit_mask }.union(&sample.object.unwrap().mask);
+        let (mask_edge, outline) = (edge(&sample.edit_mask), edge(&hidden));
+        let length = lengths.entry(sample.mask_kind).or_default();
+        length.0 +=
+            (0..outline.values.len()).filter(|&at| mask_edge.values[at] & outline.values[at] > 0).count();
+        length.1 += mask_edge.area();
+    }
+    assert_eq!(lengths.len(), 4);
+    for (kind, (shared, length)) in lengths {
+        let share = shared as f32 / length as f32;
+        assert!(share < 0.05, "{kind:?}: {share} of the mask's edge is the object's outline");
+    }
+}
+
+#[test]
+fn masks_are_drawn_by_the_strategy_given() {
+    let none = InstanceMasks { p_dilated: 0.0, p_box: 0.0, p_free_form: 0.0, ..InstanceMasks::default() };
+    let instance = InstanceMasks { p_other_box: 1.0, ..none };
+    let masks = MaskStrategy { p_instance: 0.0, instance, ..MaskStrategy::default() };
+    for task in [Task::Edit, Task::Erase] {
+        let spec = SampleSpec { size: 32, ..SampleSpec::new(task, Split::Train, 10) };
+        let kinds = (0..40).map(|index| WORLD.sample_with(&spec, &masks, index).unwrap().mask_kind);
+        assert_eq!(kinds.collect::<HashSet<_>>(), HashSet::from([MaskKind::OtherBox]));
+        let default = WORLD.sample_with(&spec, &MaskStrategy::default(), 3).unwrap();
+        assert_eq!(WORLD.sample(&spec, 3).unwrap(), default);
+    }
+    let masks = MaskStrategy { p_global: 7.0, ..MaskStrategy::default() };
+    let spec = SampleSpec::new(Task::Edit, Split::Train, 10);
+    assert!(matches!(WORLD.sample_with(&spec, &masks, 0), Err(DataError::Config { field: "p_global", .. })));
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::schedule::TimestepSpacing;
 
 /// Keys that describe an update rule, dynamic thresholding or the file itself, and no schedule.
 ///
-/// `clip_sample` is among them: latents have no bounds to clip to, and the latent pipelines of
-/// diffusers switch it off whatever the file says.
+/// `clip_sample` is among them: latents have no bounds to clip to. Of the latent pipelines of diffusers,
+/// text-to-image and image-to-image switch it off whatever the file says, and inpainting does not.
 const WITHOUT_EFFECT: [&str; 17] = [
     "algorithm_type",
     "clip_sample",
@@ -99,7 +99,9 @@ pub struct NoiseScheduleConfig {
     /// Which timesteps are sampled; if `None`, the habit of the sampler's class in diffusers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestep_spacing: Option<TimestepSpacing>,
-    /// Added to every timestep of leading spacing (1 in Stable Diffusion).
+    /// Added to every timestep of leading spacing (1 in Stable Diffusion). A missing key is 0, as in the
+    /// samplers of diffusers; its latent pipelines put 1 in the place of any other value, and here the
+    /// file decides.
     #[serde(default)]
     pub steps_offset: usize,
     /// Whether DDIM ends at the clean latent; if not, at training timestep 0.

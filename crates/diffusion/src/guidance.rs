@@ -11,8 +11,9 @@ use crate::prediction::Prediction;
 /// How strongly the positive condition is pushed away from the negative one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guidance {
-    /// `w` in `negative + w (positive − negative)`: diffusers' `guidance_scale`. At 1 the negative
-    /// condition has no weight, and the network is called for the positive one only.
+    /// `w` in `negative + w (positive − negative)`: diffusers' `guidance_scale`, and one more than the
+    /// paper's own `w`. Guidance begins above 1, as in diffusers: up to there the network is called for
+    /// the positive condition only.
     pub scale: f64,
     /// `φ`, from 0 (off) to 1: how far the contrast is brought back to that of the positive output.
     pub rescale: f64,
@@ -47,7 +48,7 @@ impl Guidance {
     /// outside 0 to 1.
     pub fn validate(&self) -> Result<(), DiffusionError> {
         if !(self.scale.is_finite() && self.scale >= 0.0) {
-            let range = "a finite number of 0 or more; 1 switches guidance off";
+            let range = "a finite number of 0 or more; up to 1 guidance is off";
             return Err(DiffusionError::OutOfRange { name: "guidance_scale", value: self.scale, range });
         }
         if !(0.0..=1.0).contains(&self.rescale) {
@@ -61,9 +62,7 @@ impl Guidance {
     pub fn acts_at(&self, level: NoiseLevel) -> bool {
         let sigma = level.karras_sigma();
         let inside = self.interval.is_none_or(|i| i.sigma_lo < sigma && sigma <= i.sigma_hi);
-        #[expect(clippy::float_cmp, reason = "only a scale of exactly one leaves the output as it is")]
-        let neutral = self.scale == 1.0;
-        inside && !neutral
+        inside && self.scale > 1.0
     }
 
     /// The guided output, in whatever quantity the two outputs are.
@@ -159,19 +158,23 @@ mod tests {
     }
 
     #[test]
-    fn scale_one_is_the_positive_condition_alone() {
+    fn up_to_a_scale_of_one_the_positive_condition_is_alone() {
         let network = TwoOutputs::default();
         let plain = Preconditioned { network: &network, prediction: Prediction::V };
-        assert_eq!(guided(&network, Guidance::NONE), read(plain.denoise(x_t(), LEVEL)));
+        for scale in [0.0, 0.5, 1.0] {
+            let guidance = Guidance::with_scale(scale);
+            assert!(guidance.validate().is_ok());
+            assert_eq!(guided(&network, guidance), read(plain.denoise(x_t(), LEVEL)), "{scale}");
+        }
         assert_eq!(network.pairs.get(), 0, "the negative condition was computed for nothing");
+        guided(&network, Guidance::with_scale(1.0_f64.next_up()));
+        assert_eq!(network.pairs.get(), 1, "above 1 guidance acts");
     }
 
     #[test]
     fn the_scale_extrapolates_from_negative_to_positive() {
         let guided = Guidance::with_scale(3.0).combine(x_t().mul_scalar(-0.25), x_t().mul_scalar(0.5));
         assert_eq!(read(guided), read(x_t().mul_scalar(2.0)));
-        let negative_alone = Guidance::with_scale(0.0).combine(x_t(), x_t().mul_scalar(0.5));
-        assert_eq!(read(negative_alone), read(x_t()));
     }
 
     #[test]

@@ -21,9 +21,9 @@ pub fn mse_per_item(output: Tensor<4>, target: Tensor<4>) -> Tensor<1> {
 
 /// `min(SNR, γ)`, as the weight of an error in the network's own output (Hang et al. 2023).
 ///
-/// The paper weighs the error in `x_0`; an error in `ε` counts `SNR` times as much there, and one in
-/// `v` `SNR + 1` times, so those weights are divided by it. `γ = 5` is the paper's choice. With `v`
-/// the weight is 0 at zero SNR: that level has to be learned from its neighbours.
+/// The paper weighs the squared error in `x_0`. A squared error in `ε` is `SNR` times the one in `x_0`
+/// that it means, one in `v` `SNR + 1` times, so the weight is divided by that. `γ = 5` is the paper's
+/// choice. With `v` the weight is 0 at zero SNR: that level has to be learned from its neighbours.
 pub fn min_snr_weight(prediction: Prediction, level: NoiseLevel, gamma: f64) -> f64 {
     let snr = level.snr();
     match prediction {

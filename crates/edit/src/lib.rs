@@ -52,7 +52,10 @@ pub mod watch;
 pub use canvas::{Canvas, Painted};
 pub use error::{EditError, Result};
 pub use model::{Concept, Defaults, EditModel, EmbeddedFiles, ModelCard, ModelInfo, ModelParts, UnknownWord};
-pub use request::{EditRequest, Framing, Prompt, Sampling, Settings, Sides, Task, TaskKind};
+pub use request::{
+    EditRequest, Framing, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Prompt, Sampling, Settings, Sides, Task,
+    TaskKind,
+};
 pub use result::{EditResult, EditedPicture, Timings, Warning};
 pub use seam::Seam;
 pub use watch::{Progress, Watch};

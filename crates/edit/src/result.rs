@@ -97,6 +97,11 @@ pub enum Warning {
         /// The side of the model's canvas in pixels.
         resolution: usize,
     },
+    /// There is a negative prompt, but no guidance to steer away from it.
+    NegativePromptUnused {
+        /// The guidance scale, at most 1.
+        guidance_scale: f64,
+    },
     /// The end of the prompt was not read.
     PromptTruncated {
         /// Tokens left out.
@@ -125,6 +130,13 @@ impl fmt::Display for Warning {
                 "the region is {factor:.1} times larger than the model's {resolution} px, so the result is \
                  softer than the picture; a smaller mask or padding is sharper"
             ),
+            Self::NegativePromptUnused { guidance_scale } => write!(
+                f,
+                "the negative prompt has no effect at a guidance scale of {guidance_scale}; it needs one above 1"
+            ),
+            Self::PromptTruncated { n_left_out: 1, max_length } => {
+                write!(f, "the last token of the prompt was not read; the model reads {max_length}")
+            }
             Self::PromptTruncated { n_left_out, max_length } => write!(
                 f,
                 "the last {n_left_out} tokens of the prompt were not read; the model reads {max_length}"

@@ -80,14 +80,18 @@ fn prompt_guidance_and_negative_prompt_all_matter() {
             })
         };
         assert_eq!(same(1.0), same(9.0));
-        // At scale 0 the negative prompt is all there is; this tells the two halves of the pair apart.
-        let negative_only = painted(kind, "a red apple", |sampling| {
-            negative(sampling);
-            sampling.guidance_scale = 0.0;
-        });
-        for (a, b) in negative_only.data().iter().zip(same(1.0).data()) {
-            assert!((a - b).abs() < 1e-4, "{kind:?}: {a} as the negative prompt, {b} as the prompt");
-        }
+        // Just above 1 the prompt is all there is; this tells the two halves of the pair apart.
+        let at = |scale: f64| {
+            painted(kind, "a red apple", |sampling| {
+                negative(sampling);
+                sampling.guidance_scale = scale;
+            })
+        };
+        let largest = |a: &UnitImage, b: &UnitImage| {
+            a.data().iter().zip(b.data()).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()))
+        };
+        assert!(largest(&at(1.0 + 1e-6), &at(1.0)) < 1e-4, "{kind:?}: a little guidance is little");
+        assert!(largest(&same(1.0), &at(1.0)) > 1e-3, "{kind:?}: the two prompts are far apart");
     }
 }
 
@@ -199,6 +203,23 @@ fn warnings_say_what_may_surprise() {
 }
 
 #[test]
+fn a_negative_prompt_without_guidance_is_said_to_have_no_effect() {
+    let warnings = |guidance_scale| {
+        let mut settings = settings(TaskKind::Edit);
+        settings.sampling.guidance_scale = guidance_scale;
+        settings.sampling.negative_prompt = Some(prompt("a duck"));
+        let request = simple(settings);
+        model(Kind::Inpainting).edit(&request, &mut Watch::silent()).unwrap().warnings
+    };
+    assert_eq!(warnings(1.5), []);
+    let [unused] = &warnings(1.0)[..] else { panic!("no warning") };
+    assert!(
+        unused.to_string().contains("no effect at a guidance scale of 1; it needs one above 1"),
+        "{unused}"
+    );
+}
+
+#[test]
 fn outpainting_reports_its_windows() {
     let sides = Sides::new(0, 24, 0, 0).unwrap();
     let result =
@@ -278,6 +299,16 @@ fn requests_that_make_no_sense_are_refused() {
     let canvas =
         message(new(rgb(4, 4), Task::Outpaint { sides, prompt: None }, settings(TaskKind::Outpaint)));
     assert!(canvas.contains("100000000"), "{canvas}");
+
+    // Seven pictures of 150 MB, of which none is made to find that out.
+    let mut many = settings(TaskKind::Outpaint);
+    many.count = 7;
+    let sides = Sides::new(9996, 0, 4996, 0).unwrap();
+    let outpaint = |settings| new(rgb(4, 4), Task::Outpaint { sides, prompt: None }, settings);
+    assert!(outpaint(many.clone()).is_ok());
+    many.count = 8;
+    let total = message(outpaint(many));
+    assert!(total.contains("8 of 150 MB each") && total.contains("1 GiB"), "{total}");
 
     let mut endless = settings(TaskKind::Edit);
     endless.sampling.n_steps = 1001;

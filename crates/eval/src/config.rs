@@ -1,17 +1,13 @@
 //! What is evaluated: every number that a report depends on, besides the model and the world.
 
 use byteedit_data::Split;
+use byteedit_data::world::FRAME_SIDES;
 use byteedit_diffusion::{Guidance, SamplerKind};
 use byteedit_edit::{EditModel, Sampling};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EvalError, Result};
 use crate::section::Section;
-
-/// Smallest frame that the world composes, in pixels.
-const MIN_SIDE: usize = 32;
-/// Largest frame that the world composes, in pixels.
-const MAX_SIDE: usize = 256;
 
 /// Settings of one evaluation. Two evaluations with equal settings, model and world give equal
 /// figures.
@@ -39,7 +35,7 @@ pub struct EvalConfig {
     pub n_examples: usize,
 }
 
-/// Guidance scale of each task; 1 is none. Where the prompt is empty its scale has no effect, since
+/// Guidance scale of each task; up to 1 there is none. Where the prompt is empty its scale has no effect, since
 /// the two conditions that guidance compares are then the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,8 +70,9 @@ impl EvalConfig {
         let base = Self::new(split);
         let defaults = model.info().defaults();
         let (edit, outpaint) = (defaults.guidance_scale, defaults.guidance_scale);
+        let [smallest, largest] = FRAME_SIDES;
         Self {
-            picture_size: model.resolution().clamp(MIN_SIDE, MAX_SIDE),
+            picture_size: model.resolution().clamp(smallest, largest),
             sampler: defaults.sampler,
             n_steps: defaults.n_steps,
             guidance: GuidanceScales { edit, outpaint, ..base.guidance },
@@ -88,9 +85,10 @@ impl EvalConfig {
     /// # Errors
     /// [`EvalError::Config`] or [`EvalError::Diffusion`] names the first that is out of range.
     pub fn validate(&self) -> Result<()> {
+        let [smallest, largest] = FRAME_SIDES;
         for (key, value, range, limit) in [
             ("n_samples", self.n_samples, 1..=100_000, "from 1 to 100,000"),
-            ("picture_size", self.picture_size, MIN_SIDE..=MAX_SIDE, "from 32 to 256 px"),
+            ("picture_size", self.picture_size, smallest..=largest, "from 32 to 256 px"),
             ("batch", self.batch, 1..=1024, "from 1 to 1024"),
             ("n_steps", self.n_steps, 1..=100_000, "1 or more"),
             ("n_examples", self.n_examples, 0..=16, "from 0 to 16"),

@@ -1,14 +1,11 @@
 //! The contract between an evaluation and whatever is evaluated, and how an [`EditModel`] fulfils it.
 
+use byteedit_edit::pipeline::MATCH_BAND;
 use byteedit_edit::{Canvas, EditModel, Sampling, Watch};
 use byteedit_image::{Filter, Mask, Picture, Size, UnitImage, compose};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EvalError, Result};
-
-/// Width in pixels of the band around the mask in which colours are matched before pasting: what the
-/// editing pipeline uses where it neither enlarges nor reduces.
-const MATCH_BAND: u32 = 8;
 
 /// Something that paints frames and has an autoencoder: a model, or a stand-in.
 pub trait Editor {
@@ -69,8 +66,8 @@ impl Editor for EditModel {
     }
 }
 
-/// What a user gets: the painted frame matched in colour along the mask, pasted into the picture and
-/// rounded to 8 bits.
+/// What a user gets from a pipeline that neither enlarges nor reduces: the painted frame matched in colour
+/// along the mask, pasted into the picture and rounded to 8 bits.
 ///
 /// The truth goes the same way after the autoencoder, so that the distance between the two is what
 /// the denoiser alone adds.

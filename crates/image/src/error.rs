@@ -24,6 +24,12 @@ pub enum ImageError {
         /// What the user can do about it.
         remedy: &'static str,
     },
+    /// A mask mode that reads alpha, and a mask without it.
+    #[error(
+        "the mask has no alpha channel, which its mode reads; choose the mode white or black, or save the mask with \
+         transparency"
+    )]
+    NoAlpha,
     /// The file ends before its picture does.
     #[error(
         "the {format} file ends after {length} bytes, before its picture is complete; copy or download it again"

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Values that hold a comma, a colon, a line break or a quote are JSON strings. Readers take the last
-//! line for settings only if it has at least three of them; so does this one.
+//! line for settings only if it has at least three of them; so does this one, which takes no line over 64 KiB
+//! for settings.
 
 /// Prompt, negative prompt and settings of one generated picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,10 @@ const NEGATIVE: &str = "Negative prompt:";
 
 /// Fewer settings than this are not recognised as a settings line.
 const MIN_SETTINGS: usize = 3;
+
+/// A longer line is not a settings line: programs write some hundred bytes, and any comment that a file
+/// brings is asked whether it is one.
+const MAX_LINE_BYTES: usize = 64 << 10;
 
 impl Parameters {
     /// The keyword of the PNG text that holds this.
@@ -91,31 +96,38 @@ impl Parameters {
 }
 
 /// Matches of A1111's `\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)` in a line, unquoted.
+///
+/// The time is linear in the line: a run of name characters that no colon ends holds no name, wherever
+/// one begins in it.
 fn settings_of(line: &str) -> Vec<(String, String)> {
     let mut settings = Vec::new();
-    let mut rest = line;
-    while let Some(first) = rest.chars().next() {
-        if let Some((name, value, after)) = setting(rest) {
+    let mut rest = if line.len() > MAX_LINE_BYTES { "" } else { line };
+    while let Some((run, end, after)) = run_of_name_chars(rest) {
+        let name = run.trim_start_matches([' ', '-', '/']);
+        rest = after;
+        if end == ':' && is_name(name) {
+            let (value, after) = value_of(after.trim_start());
             settings.push((name.to_owned(), unquoted(value)));
             rest = after;
-        } else {
-            rest = &rest[first.len_utf8()..];
         }
     }
     settings
 }
 
-/// One match at the very beginning of `text`: name, raw value, and what follows.
-fn setting(text: &str) -> Option<(&str, &str, &str)> {
-    let text = text.trim_start();
-    let (name, rest) = text.split_at(text.find(|c| !is_name_char(c))?);
-    let rest = rest.strip_prefix(':').filter(|_| is_name(name))?.trim_start();
-    let value = match string_len(rest) {
-        Some(len) if rest[len..].is_empty() || rest[len..].starts_with(',') => &rest[..len],
-        _ => rest.split(',').next().unwrap_or_default(),
+/// The characters of names that `text` begins with, the first other character, and what follows it.
+fn run_of_name_chars(text: &str) -> Option<(&str, char, &str)> {
+    let (at, end) = text.char_indices().find(|(_, c)| !is_name_char(*c))?;
+    Some((&text[..at], end, &text[at + end.len_utf8()..]))
+}
+
+/// The raw value that `text` begins with, and what follows its comma.
+fn value_of(text: &str) -> (&str, &str) {
+    let value = match string_len(text) {
+        Some(len) if text[len..].is_empty() || text[len..].starts_with(',') => &text[..len],
+        _ => text.split(',').next().unwrap_or_default(),
     };
-    let after = &rest[value.len()..];
-    Some((name, value, after.strip_prefix(',').unwrap_or(after)))
+    let after = &text[value.len()..];
+    (value, after.strip_prefix(',').unwrap_or(after))
 }
 
 /// The length of the quoted string that `text` begins with; it has at least one character inside.
@@ -204,6 +216,19 @@ mod tests {
         let expected = [("Aa", "\"x"), ("Bb", "\"y\" z"), ("Cc", ""), ("Dd", "1")];
         let found: Vec<_> = parsed.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn any_comment_is_read_in_time_linear_in_its_length() {
+        // What a search that begins anew at every character takes seconds to hours for.
+        for text in ["a", "a:", "a: \"", "-", "aa:\"\\", "\u{a0}"] {
+            for length in [MAX_LINE_BYTES / text.len(), (8 << 20) / text.len()] {
+                assert!(!Parameters::is_written_in(&text.repeat(length)), "{length} x {text:?}");
+            }
+        }
+        let line = |n: usize| format!("Aa: 1, Bb: 2, Cc: {}", "x".repeat(n));
+        assert!(Parameters::is_written_in(&line(MAX_LINE_BYTES - line(0).len())));
+        assert!(!Parameters::is_written_in(&line(MAX_LINE_BYTES)));
     }
 
     proptest! {

@@ -75,7 +75,8 @@ impl Samples {
 pub struct Metadata {
     /// The ICC profile of the samples; `None` means sRGB.
     pub icc: Option<Vec<u8>>,
-    /// EXIF from its TIFF header on. Its orientation is 1, since decoding has already applied it.
+    /// EXIF from its TIFF header on. Its orientation is 1, since decoding has already applied it, and it has
+    /// no thumbnail.
     pub exif: Option<Vec<u8>>,
     /// Keyword and text of PNG's `tEXt`, `zTXt` and `iTXt` chunks, and A1111 parameters found in the
     /// EXIF comment of a JPEG or WebP file.

@@ -67,6 +67,75 @@ fn png_keeps_profile_exif_text_and_colour_chunks() {
     assert_eq!(Metadata { text: metadata.text.clone(), ..found.metadata().clone() }, metadata);
 }
 
+/// EXIF whose second directory says that the 5 bytes at its end are the thumbnail.
+fn exif_with_thumbnail() -> Vec<u8> {
+    let mut exif = b"II*\0\x08\0\0\0\0\0\x0e\0\0\0\x02\0".to_vec();
+    exif.extend(b"\x01\x02\x04\0\x01\0\0\0\x2c\0\0\0");
+    exif.extend(b"\x02\x02\x04\0\x01\0\0\0\x05\0\0\0\0\0\0\0face!");
+    exif
+}
+
+#[test]
+fn no_thumbnail_comes_through() {
+    let exif = exif_with_thumbnail();
+    let signed = [b"Exif\0\0", &exif[..]].concat();
+    let mut expected = exif.clone();
+    expected[10..14].fill(0);
+    expected[44..].fill(0);
+    for (format, exif) in [
+        (Format::Png, &exif),
+        (Format::Png, &signed),
+        (Format::Jpeg { quality: 90 }, &exif),
+        (Format::WebP, &exif),
+        (Format::WebP, &signed),
+    ] {
+        let metadata = Metadata { exif: Some(exif.clone()), ..Metadata::default() };
+        let picture = gradient(Size::new(5, 4), Channels::Rgb).with_metadata(metadata);
+        let file = encode(&picture, &Encoding::new(format)).unwrap();
+        assert!(file.windows(5).any(|bytes| bytes == b"face!"), "{format:?}");
+        assert_eq!(read(&file).metadata().exif.as_ref(), Some(&expected), "{format:?}");
+    }
+}
+
+#[test]
+fn text_is_decompressed_within_the_limit_for_all_of_it() {
+    use png::text_metadata::{ITXtChunk, ZTXtChunk};
+    let text = |n_bytes: usize| "x".repeat(n_bytes);
+    let unicode = |keyword: &str, n_bytes: usize| {
+        let mut chunk = ITXtChunk::new(keyword, text(n_bytes));
+        chunk.compressed = true;
+        chunk.compress_text().unwrap();
+        chunk
+    };
+    let file = png(1, png::ColorType::Grayscale, png::BitDepth::Eight, &[7], |info| {
+        info.compressed_latin1_text.push(ZTXtChunk::new("bomb", text(5_000_000)));
+        info.compressed_latin1_text.push(ZTXtChunk::new("half", text(60_000)));
+        info.compressed_latin1_text.push(ZTXtChunk::new("other half", text(60_000)));
+        info.utf8_text.push(unicode("long", 1_000_000));
+        info.utf8_text.push(unicode("short", 30_000));
+    });
+    let limits = Limits { max_metadata_bytes: 100_000, ..Limits::default() };
+    let found = decode(&file, &limits).unwrap();
+    let keywords: Vec<_> = found.metadata().text.iter().map(|(keyword, _)| keyword.as_str()).collect();
+    assert_eq!(keywords, ["half", "short"]);
+    assert_eq!(read(&file).metadata().text.len(), 5);
+}
+
+#[test]
+fn a_long_comment_takes_no_long_time() {
+    // EXIF of one directory with the pointer to another, whose only entry is the comment.
+    let comment = [b"ASCII\0\0\0", &vec![b'a'; 400_000][..]].concat();
+    let mut exif = b"II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x1a\0\0\0\0\0\0\0\x01\0".to_vec();
+    exif.extend(b"\x86\x92\x07\0");
+    exif.extend((comment.len() as u32).to_le_bytes());
+    exif.extend(b"\x2c\0\0\0\0\0\0\0");
+    exif.extend(&comment);
+    let metadata = Metadata { exif: Some(exif.clone()), ..Metadata::default() };
+    let picture = gradient(Size::new(5, 4), Channels::Rgb).with_metadata(metadata);
+    let found = read(&encode(&picture, &Encoding::new(Format::WebP)).unwrap());
+    assert_eq!((found.metadata().exif.as_ref(), found.metadata().text.len()), (Some(&exif), 0));
+}
+
 #[test]
 fn jpeg_and_webp_carry_profile_and_parameters() {
     let icc = ColorProfile::new_display_p3().encode().unwrap();

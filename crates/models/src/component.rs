@@ -51,19 +51,22 @@ pub(crate) fn older_key<C: Component>(key: &str) -> String {
     C::OLDER_NAMES.iter().fold(key.to_owned(), |key, (today, older)| key.replace(today, older))
 }
 
-/// Refuses keys that would change what the network computes and that it does not know: `neutral` lists
-/// the values under which a key changes nothing. Keys that begin with an underscore are provenance.
+/// The values of a key that switches off what it names.
+pub(crate) const OFF: &[&str] = &["null", "false"];
+
+/// Refuses keys that it does not know, and those that would change what the network computes: `neutral`
+/// lists the values (as JSON) under which a key changes nothing; an empty list stands for all. Keys that
+/// begin with an underscore are provenance.
 pub(crate) fn check_extra_keys(
     class: &'static str,
     extra: &Map<String, Value>,
     neutral: &[(&str, &[&str])],
 ) -> Result<(), ModelError> {
-    for (key, value) in extra {
-        let inert = key.starts_with('_') || value.is_null() || *value == Value::Bool(false);
+    for (key, value) in extra.iter().filter(|(key, _)| !key.starts_with('_')) {
         let accepted = neutral.iter().find(|(name, _)| name == key).map(|(_, values)| *values);
         let text = value.to_string();
         let fits = accepted.is_some_and(|values| values.is_empty() || values.contains(&text.as_str()));
-        if !inert && !fits {
+        if !fits {
             let remedy = match accepted {
                 Some(values) => format!("and only {} is supported", values.join(" or ")),
                 None => "a key that this version does not know; remove it if it is a misspelling".to_owned(),

@@ -53,14 +53,18 @@ pub enum ModelError {
         /// One entry for each tensor that is missing, unused, of a wrong shape or type.
         problems: Vec<String>,
     },
-    /// A weight is NaN or infinite.
-    #[error("{}: tensor `{tensor}` holds {value} at element {index}; weights must be finite, so the file is damaged", path.display())]
+    /// A weight is NaN or infinite, or would be in the format that it is to be saved in.
+    #[error(
+        "{}: tensor `{tensor}` holds {value} at element {index}; weights must be finite, and at most 65504 to be \
+         saved as f16: the file is damaged, or the training diverged",
+        path.display()
+    )]
     NotFinite {
         /// The file.
         path: PathBuf,
         /// The tensor's key.
         tensor: String,
-        /// `NaN`, `inf` or `-inf`.
+        /// The weight: `NaN`, `inf`, `-inf`, or one too large for f16.
         value: f32,
         /// Position in the flattened tensor.
         index: usize,

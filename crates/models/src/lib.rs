@@ -5,6 +5,7 @@
 
 pub mod component;
 mod error;
+mod limits;
 pub mod store;
 pub mod text;
 pub mod tokenizer;

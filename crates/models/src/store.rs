@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 
 use burn::module::Param;
@@ -91,6 +92,7 @@ pub fn component_from_bytes<C: Component>(
 /// another name and then renamed. `metadata` goes into the header of the weight file.
 ///
 /// # Errors
+/// [`ModelError::NotFinite`] for a weight that `precision` cannot hold, before anything is written;
 /// [`ModelError::Io`] when a file cannot be written.
 pub fn save_component<C: Component>(
     component: &C,
@@ -98,20 +100,29 @@ pub fn save_component<C: Component>(
     precision: Precision,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), ModelError> {
+    let path = folder.join(C::WEIGHTS_FILE);
+    let bytes = component_to_bytes(component, &path, precision, metadata)?;
     fs::create_dir_all(folder).map_err(|source| io("creating", folder, source))?;
     write_atomically(&folder.join("config.json"), config_json(component).as_bytes())?;
-    let bytes = component_to_bytes(component, precision, metadata);
-    write_atomically(&folder.join(C::WEIGHTS_FILE), &bytes)
+    write_atomically(&path, &bytes)
 }
 
-/// The content of the component's safetensors file.
+/// The content of the component's safetensors file; `path` is for messages only.
+///
+/// # Errors
+/// [`ModelError::NotFinite`] for a weight that `precision` cannot hold: it could not be loaded again.
 pub fn component_to_bytes<C: Component>(
     component: &C,
+    path: &Path,
     precision: Precision,
     metadata: &BTreeMap<String, String>,
-) -> Vec<u8> {
-    let mut collector = Collector { key: checkpoint_key::<C>, precision, tensors: BTreeMap::new() };
+) -> Result<Vec<u8>, ModelError> {
+    let key = checkpoint_key::<C>;
+    let mut collector = Collector { key, path, precision, tensors: BTreeMap::new(), not_finite: None };
     visit_parameters(component, &mut collector);
+    if let Some(error) = collector.not_finite {
+        return Err(error);
+    }
     let dtype = match precision {
         Precision::F32 => Dtype::F32,
         Precision::F16 => Dtype::F16,
@@ -122,7 +133,7 @@ pub fn component_to_bytes<C: Component>(
     });
     let mut header: HashMap<String, String> = metadata.clone().into_iter().collect();
     header.insert("format".to_owned(), "pt".to_owned());
-    safetensors::serialize(views, Some(header)).expect("names and shapes are consistent; this is a bug")
+    Ok(safetensors::serialize(views, Some(header)).expect("names and shapes are consistent; this is a bug"))
 }
 
 /// `config.json` with its class name, keys in diffusers' order (alphabetical).
@@ -144,11 +155,18 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ModelError> {
     fs::read_to_string(path).map_err(|source| io("reading", path, source))
 }
 
-/// Writes beside the target and renames, so that no reader ever sees half a file.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+/// Writes beside the target, forces it to the disk and renames: no reader ever sees half a file, and a
+/// failure leaves nothing behind.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let partial = path.with_extension("partial");
-    fs::write(&partial, bytes).map_err(|source| io("writing", &partial, source))?;
-    fs::rename(&partial, path).map_err(|source| io("renaming to", path, source))
+    let written = File::create(&partial)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&partial, path));
+    if written.is_err() {
+        // It may never have come to exist.
+        let _ = fs::remove_file(&partial);
+    }
+    written.map_err(|source| io("writing", path, source))
 }
 
 pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> ModelError {
@@ -224,16 +242,30 @@ fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
     Some(values)
 }
 
-struct Collector {
+struct Collector<'a> {
     key: fn(&str) -> String,
+    path: &'a Path,
     precision: Precision,
     tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)>,
+    not_finite: Option<ModelError>,
 }
 
-impl ParameterVisitor for Collector {
+impl ParameterVisitor for Collector<'_> {
     fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
         let data = param.val().into_data().convert::<f32>();
         let values = data.as_slice::<f32>().expect("converted to f32 just above");
+        let fits = |value: &f32| match self.precision {
+            Precision::F32 => value.is_finite(),
+            Precision::F16 => f16::from_f32(*value).is_finite(),
+        };
+        if let Some(index) = values.iter().position(|value| !fits(value)) {
+            self.not_finite.get_or_insert(ModelError::NotFinite {
+                path: self.path.to_owned(),
+                tensor: (self.key)(name),
+                value: values[index],
+                index,
+            });
+        }
         let bytes = match self.precision {
             Precision::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Precision::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),

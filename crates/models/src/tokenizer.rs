@@ -17,6 +17,10 @@ use tokenizers::{NormalizerWrapper, SplitDelimiterBehavior, Tokenizer};
 use crate::ModelError;
 use crate::store::read_text;
 
+/// Tokens that no merge makes: the 256 bytes, each inside and at the end of a word, and at most begin, end and
+/// padding.
+const MAX_UNMERGED: usize = 2 * 256 + 3;
+
 /// How CLIP cuts a normalised text into words.
 const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
@@ -29,6 +33,23 @@ pub struct TokenizerFiles {
     pub merges_txt: String,
     /// Special tokens and the longest sequence.
     pub tokenizer_config_json: String,
+}
+
+impl TokenizerFiles {
+    /// Puts the tokens of a `special_tokens_map.json` over those of the configuration, as transformers
+    /// does.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if one of the two files is no JSON object.
+    pub fn with_special_tokens(mut self, special_tokens_map_json: &str) -> Result<Self, ModelError> {
+        let object = |name: &str, text: &str| {
+            serde_json::from_str::<BTreeMap<String, Value>>(text).map_err(|error| invalid(name, &error))
+        };
+        let mut config = object("tokenizer_config.json", &self.tokenizer_config_json)?;
+        config.extend(object("special_tokens_map.json", special_tokens_map_json)?);
+        self.tokenizer_config_json = Value::from_iter(config).to_string();
+        Ok(self)
+    }
 }
 
 /// Text to token ids, as transformers' `CLIPTokenizer` gives them.
@@ -73,7 +94,7 @@ impl ClipTokenizer {
         };
         let special = folder.join("special_tokens_map.json");
         if special.exists() {
-            files.tokenizer_config_json = overlay(&files.tokenizer_config_json, &read_text(&special)?)?;
+            files = files.with_special_tokens(&read_text(&special)?)?;
         }
         Self::from_files(&files)
     }
@@ -86,6 +107,15 @@ impl ClipTokenizer {
         let vocab: BTreeMap<String, u32> =
             serde_json::from_str(&files.vocab_json).map_err(|error| invalid("vocab.json", &error))?;
         let merges = parse_merges(&files.merges_txt)?;
+        if merges.is_empty() && vocab.len() > MAX_UNMERGED {
+            let n_tokens = vocab.len();
+            return Err(ModelError::Tokenizer {
+                reason: format!(
+                    "merges.txt holds no merge, but vocab.json has {n_tokens} tokens, which merges make; copy merges.txt \
+                     again"
+                ),
+            });
+        }
         let config: TokenizerConfig = serde_json::from_str(&files.tokenizer_config_json)
             .map_err(|error| invalid("tokenizer_config.json", &error))?;
         let special = |token: Option<&Value>, default: &str| {
@@ -205,16 +235,6 @@ fn parse_merges(text: &str) -> Result<Vec<(String, String)>, ModelError> {
             }),
         })
         .collect()
-}
-
-/// Puts the keys of one JSON object over another's.
-fn overlay(base: &str, over: &str) -> Result<String, ModelError> {
-    let mut base: BTreeMap<String, Value> =
-        serde_json::from_str(base).map_err(|error| invalid("tokenizer_config.json", &error))?;
-    let over: BTreeMap<String, Value> =
-        serde_json::from_str(over).map_err(|error| invalid("special_tokens_map.json", &error))?;
-    base.extend(over);
-    serde_json::to_string(&base).map_err(|error| invalid("tokenizer_config.json", &error))
 }
 
 /// A special token is a string or an object with its `content`.

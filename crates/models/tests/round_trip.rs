@@ -1,6 +1,7 @@
 //! What is loaded and saved is the same file again: same keys, same shapes, same numbers.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use burn::tensor::Device;
 use byteedit_models::component::Component;
@@ -45,6 +46,40 @@ fn f32_files_come_back_bit_for_bit() {
 #[test]
 fn an_f16_file_comes_back_bit_for_bit() {
     assert_same_file::<UNet2DConditionModel>("unet_mini", Precision::F16);
+    assert_same_file::<UNet2DConditionModel>("unet_rare", Precision::F16);
+}
+
+#[test]
+fn a_weight_too_large_for_f16_is_named_and_nothing_is_written() {
+    let key = "text_model.encoder.layers.1.mlp.fc1.weight";
+    let mut checkpoint = Checkpoint::read(&case_dir!("clip_text_sd15"), CLIPTextModel::WEIGHTS_FILE);
+    checkpoint.tensor_mut(key).bytes[4 * 40..4 * 41].copy_from_slice(&70_000_f32.to_le_bytes());
+    let source = checkpoint.write();
+    let component: CLIPTextModel = load_component(source.path(), &Device::default()).unwrap();
+    let target = TempDir::new().unwrap();
+    let save = |precision| save_component(&component, target.path(), precision, &BTreeMap::new());
+    let message = save(Precision::F16).unwrap_err().to_string();
+    for part in [key, "70000", "40", "65504"] {
+        assert!(message.contains(part), "`{part}` is not in the message: {message}");
+    }
+    assert_eq!(fs::read_dir(target.path()).unwrap().count(), 0);
+    save(Precision::F32).unwrap();
+    load_component::<CLIPTextModel>(target.path(), &Device::default()).expect("what was saved loads");
+}
+
+#[test]
+fn a_failed_save_leaves_no_partial_file() {
+    let component: CLIPTextModel =
+        load_component(&case_dir!("clip_text_sd15"), &Device::default()).expect("the published file loads");
+    let target = TempDir::new().unwrap();
+    // A folder that is not empty stands where the weights belong.
+    fs::create_dir_all(target.path().join(CLIPTextModel::WEIGHTS_FILE).join("inside")).unwrap();
+    let saved = save_component(&component, target.path(), Precision::F32, &BTreeMap::new());
+    assert!(saved.unwrap_err().to_string().contains(CLIPTextModel::WEIGHTS_FILE));
+    let mut left: Vec<_> =
+        fs::read_dir(target.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["config.json", CLIPTextModel::WEIGHTS_FILE]);
 }
 
 /// JSON does not tell 0 from 0.0, but its parser does.

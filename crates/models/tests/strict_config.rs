@@ -9,6 +9,7 @@ use byteedit_models::text::CLIPTextModel;
 use byteedit_models::unet::UNet2DConditionModel;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_testing::{Checkpoint, case_dir};
+use serde_json::{Map, Value, json};
 
 /// Changes a configuration and demands a refusal that names all `parts`.
 #[track_caller]
@@ -66,6 +67,85 @@ fn numbers_that_do_not_divide_are_named() {
     let no_groups = ["\"norm_num_groups\": 4", "\"norm_num_groups\": 0"];
     refuses::<UNet2DConditionModel>("unet_mini", no_groups, &["norm_num_groups"]);
     refuses::<AutoencoderKL>("vae_sd", no_groups, &["norm_num_groups"]);
+}
+
+/// Puts keys into a configuration and demands a refusal that names all `parts`.
+#[track_caller]
+fn refuses_keys<C: Component>(case: &str, keys: &Value, parts: &[&str]) {
+    let text = Checkpoint::read(&case_dir!(case), C::WEIGHTS_FILE).config;
+    let mut config: Map<String, Value> = serde_json::from_str(&text).expect("the published file is JSON");
+    config.extend(keys.as_object().cloned().expect("the keys are an object"));
+    let message = match C::parse_config(&Value::Object(config).to_string()) {
+        Ok(_) => panic!("{keys} was accepted"),
+        Err(error) => error.to_string(),
+    };
+    for part in parts {
+        assert!(message.contains(part), "{keys}: `{part}` is not in the message: {message}");
+    }
+}
+
+#[test]
+fn numbers_out_of_range_are_named_with_the_limit() {
+    for (keys, parts) in [
+        (json!({"layers_per_block": 0}), ["layers_per_block", "0", "1 to 64"]),
+        (json!({"layers_per_block": 1_000_000_000}), ["layers_per_block", "1000000000", "1 to 64"]),
+        (json!({"transformer_layers_per_block": 65}), ["transformer_layers_per_block", "65", "1 to 64"]),
+        (json!({"transformer_layers_per_block": [1, 0]}), ["transformer_layers_per_block", "0", "1 to 64"]),
+        (json!({"transformer_layers_per_block": [1]}), ["transformer_layers_per_block", "[1]", "each block"]),
+        (json!({"in_channels": 0}), ["in_channels", "0", "1 to 65536"]),
+        (json!({"out_channels": 65_537}), ["out_channels", "65537", "1 to 65536"]),
+        (json!({"cross_attention_dim": 0}), ["cross_attention_dim", "0", "1 to 65536"]),
+        (json!({"block_out_channels": []}), ["block_out_channels", "[]", "1 to 8 entries"]),
+        (json!({"block_out_channels": vec![8; 65]}), ["block_out_channels", "8, 8", "1 to 8 entries"]),
+        (json!({"block_out_channels": [8, 0]}), ["block_out_channels", "0", "1 to 65536"]),
+        (json!({"block_out_channels": [9, 16], "norm_num_groups": 1}), ["block_out_channels", "9", "even"]),
+        (json!({"freq_shift": 4}), ["freq_shift", "4", "below 4"]),
+        (json!({"norm_eps": -1e-5}), ["norm_eps", "-1e-5", "above 0"]),
+        (json!({"norm_eps": 0}), ["norm_eps", "0", "above 0"]),
+    ] {
+        refuses_keys::<UNet2DConditionModel>("unet_mini", &keys, &parts);
+    }
+    for (keys, parts) in [
+        (json!({"layers_per_block": 0}), ["layers_per_block", "0", "1 to 64"]),
+        (json!({"layers_per_block": 1_000_000_000}), ["layers_per_block", "1000000000", "1 to 64"]),
+        (json!({"latent_channels": 0}), ["latent_channels", "0", "1 to 65536"]),
+        (json!({"in_channels": 0}), ["in_channels", "0", "1 to 65536"]),
+        (json!({"out_channels": 65_537}), ["out_channels", "65537", "1 to 65536"]),
+        (json!({"block_out_channels": vec![8; 9]}), ["block_out_channels", "8, 8", "1 to 8 entries"]),
+        (json!({"block_out_channels": [0, 8, 12, 16]}), ["block_out_channels", "0", "1 to 65536"]),
+    ] {
+        refuses_keys::<AutoencoderKL>("vae_sd", &keys, &parts);
+    }
+    for (keys, parts) in [
+        (json!({"num_hidden_layers": 0}), ["num_hidden_layers", "0", "1 to 64"]),
+        (json!({"num_hidden_layers": 1_000_000_000}), ["num_hidden_layers", "1000000000", "1 to 64"]),
+        (json!({"hidden_size": 0}), ["hidden_size", "0", "1 to 65536"]),
+        (json!({"intermediate_size": 65_537}), ["intermediate_size", "65537", "1 to 65536"]),
+        (json!({"max_position_embeddings": 0}), ["max_position_embeddings", "0", "1 to 65536"]),
+        (json!({"layer_norm_eps": -1.0}), ["layer_norm_eps", "-1.0", "above 0"]),
+    ] {
+        refuses_keys::<CLIPTextModel>("clip_text_sd15", &keys, &parts);
+    }
+}
+
+/// What is switched off by `null` or `false` has a name that we know; anything else is a misspelling.
+#[test]
+fn only_known_keys_may_be_switched_off() {
+    for value in [Value::Null, Value::Bool(false)] {
+        let keys = json!({"use_linear_projektion": value});
+        refuses_keys::<UNet2DConditionModel>("unet_mini", &keys, &["use_linear_projektion", "misspelling"]);
+        refuses_keys::<AutoencoderKL>("vae_sd", &json!({"use_qant_conv": value}), &["use_qant_conv"]);
+        refuses_keys::<CLIPTextModel>("clip_text_sd15", &json!({"hiden_act": value}), &["hiden_act"]);
+    }
+    // For diffusers this is a network without a middle.
+    let keys = json!({"mid_block_type": null});
+    refuses_keys::<UNet2DConditionModel>(
+        "unet_mini",
+        &keys,
+        &["mid_block_type", "null", "UNetMidBlock2DCrossAttn"],
+    );
+    let keys = json!({"latents_mean": [0.0, 0.0, 0.0, 0.0]});
+    refuses_keys::<AutoencoderKL>("vae_sd", &keys, &["latents_mean", "null"]);
 }
 
 #[test]

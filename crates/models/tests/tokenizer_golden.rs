@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use byteedit_models::tokenizer::ClipTokenizer;
+use byteedit_models::tokenizer::{ClipTokenizer, TokenizerFiles};
 use byteedit_testing::case_dir;
 use serde::Deserialize;
 
@@ -59,6 +59,21 @@ fn the_names_of_special_tokens_are_ordinary_text() {
     assert_eq!((ids.first(), ids.last()), (Some(&732), Some(&733)));
     let inner = &ids[1..ids.len() - 1];
     assert!(inner.iter().all(|&id| id < 732), "a special token in {inner:?}");
+}
+
+#[test]
+fn a_vocabulary_without_its_merges_is_refused() {
+    let dir = case_dir!("tokenizer_clip");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).expect("the case has its files");
+    let with = |merges_txt: String| {
+        let (vocab_json, tokenizer_config_json) = (read("vocab.json"), read("tokenizer_config.json"));
+        ClipTokenizer::from_files(&TokenizerFiles { vocab_json, merges_txt, tokenizer_config_json })
+    };
+    assert!(with(read("merges.txt")).is_ok());
+    for empty in ["", "#version: 0.2\n"] {
+        let message = with(empty.to_owned()).expect_err("no merge is there").to_string();
+        assert!(message.contains("merges.txt holds no merge") && message.contains("734 tokens"), "{message}");
+    }
 }
 
 #[test]

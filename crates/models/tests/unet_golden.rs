@@ -38,7 +38,7 @@ macro_rules! golden_calls {
     };
 }
 
-golden_calls!(unet_sd15_inpaint, unet_sd15_text2img, unet_sd21, unet_mini);
+golden_calls!(unet_sd15_inpaint, unet_sd15_text2img, unet_sd21, unet_mini, unet_rare);
 
 #[test]
 fn rows_of_a_batch_do_not_see_each_other() {

@@ -36,7 +36,7 @@ fn the_sd_decoder_is_that_of_diffusers() {
     check_decode(&vae, &golden, &device);
 }
 
-/// Eight latent channels, no attention, and two log-variances that run into the limits -30 and 20.
+/// Eight latent channels, no attention, no convolution on either side of the latent, and two log-variances that run into the limits -30 and 20.
 #[test]
 fn the_mini_encoder_is_that_of_diffusers() {
     let (vae, golden, device) = load("vae_mini");

@@ -40,8 +40,8 @@ impl Init {
     /// Normal with mean 0 and standard deviation `std` (Box-Muller).
     pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f64) -> Param<Tensor<D>> {
         self.parameter(shape, |rng| {
-            let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
-            (std * radius * (std::f64::consts::TAU * unit(rng)).cos()) as f32
+            let radius = libm::sqrt(-2.0 * libm::log(1.0 - unit(rng)));
+            (std * radius * libm::cos(std::f64::consts::TAU * unit(rng))) as f32
         })
     }
 

@@ -1,4 +1,4 @@
-//! Building blocks that two or more of the models share.
+//! What the networks are built of: layers, blocks, and the kernels under them.
 //!
 //! Layers carry the names and the weight layouts of `PyTorch` and diffusers, so the path of a
 //! parameter inside a model *is* its key in a checkpoint and no table of renames or transposes stands

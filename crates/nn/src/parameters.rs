@@ -1,5 +1,6 @@
-//! A module's parameters by name. A name is the path of field names and list indices from the root,
-//! joined by dots: for the layers of this crate, exactly the key that checkpoints use.
+//! A module's parameters by name. A name is the path of field names, list indices and variants (in
+//! lower case) from the root, joined by dots: for the layers of this crate, exactly the key that
+//! checkpoints use.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
@@ -34,7 +35,7 @@ struct Named<'a, T> {
 
 impl<T: ParameterVisitor> ModuleVisitor for Named<'_, T> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
+        self.path.push(name.to_ascii_lowercase());
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
@@ -48,7 +49,7 @@ impl<T: ParameterVisitor> ModuleVisitor for Named<'_, T> {
 
 impl<T: ParameterMapper> ModuleMapper for Named<'_, T> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
+        self.path.push(name.to_ascii_lowercase());
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
@@ -57,5 +58,43 @@ impl<T: ParameterMapper> ModuleMapper for Named<'_, T> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         self.inner.map(&self.path.join("."), param)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::{Init, Transformer2DModel, TransformerWidths};
+
+    struct Names(Vec<String>);
+
+    impl ParameterVisitor for Names {
+        fn visit<const D: usize>(&mut self, name: &str, _: &Param<Tensor<D>>) {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    /// Checkpoints of runs hold these names.
+    #[test]
+    fn fields_indices_and_variants_make_a_name() {
+        for (linear_projection, variant) in [(false, "conv"), (true, "linear")] {
+            let widths = TransformerWidths {
+                channels: 4,
+                n_heads: 2,
+                d_context: 3,
+                n_layers: 1,
+                norm_groups: 2,
+                linear_projection,
+            };
+            let transformer = Transformer2DModel::new(&mut Init::blank(&Device::flex()), &widths);
+            let mut names = Names(Vec::new());
+            visit_parameters(&transformer, &mut names);
+            for name in ["norm.weight", "transformer_blocks.0.attn1.to_out.0.bias"] {
+                assert!(names.0.contains(&name.to_owned()), "{name} is not in {:?}", names.0);
+            }
+            assert!(names.0.contains(&format!("proj_in.{variant}.weight")), "{:?}", names.0);
+        }
     }
 }

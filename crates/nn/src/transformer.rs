@@ -37,24 +37,24 @@ pub struct Transformer2DModel {
     pub proj_out: Projection,
 }
 
-/// A pointwise map whose weight is `[out, in, 1, 1]` (SD 1.x) or `[out, in]` (SD 2.x): exactly one
-/// of the two is there, and both are named `weight` and `bias` in checkpoints.
+/// A pointwise map between pixels and tokens; checkpoints name the weight and the bias of both alike.
 #[derive(Module, Debug)]
-pub struct Projection {
-    conv: Option<Conv2d>,
-    linear: Option<Linear>,
+pub enum Projection {
+    /// On pixels, with a weight of `[out, in, 1, 1]` (SD 1.x).
+    Conv(Conv2d),
+    /// On tokens, with a weight of `[out, in]` (SD 2.x).
+    Linear(Linear),
 }
 
 impl Projection {
     fn new(init: &mut Init, channels: usize, linear: bool, zeroed: bool) -> Self {
         let channels = [channels; 2];
-        let (conv, linear) = match (linear, zeroed) {
-            (true, false) => (None, Some(Linear::new(init, channels))),
-            (true, true) => (None, Some(Linear::zeroed(init, channels))),
-            (false, false) => (Some(Conv2d::pointwise(init, channels)), None),
-            (false, true) => (Some(Conv2d::pointwise(init, channels).zeroed(init)), None),
-        };
-        Self { conv, linear }
+        match (linear, zeroed) {
+            (true, false) => Self::Linear(Linear::new(init, channels)),
+            (true, true) => Self::Linear(Linear::zeroed(init, channels)),
+            (false, false) => Self::Conv(Conv2d::pointwise(init, channels)),
+            (false, true) => Self::Conv(Conv2d::pointwise(init, channels).zeroed(init)),
+        }
     }
 }
 
@@ -77,18 +77,16 @@ impl Transformer2DModel {
         let [_, _, height, width] = x.dims();
         let residual = x.clone();
         let x = self.norm.forward(x);
-        let mut tokens = match (&self.proj_in.conv, &self.proj_in.linear) {
-            (Some(conv), _) => tokens_from_pixels(conv.forward(x)),
-            (None, Some(linear)) => linear.forward(tokens_from_pixels(x)),
-            (None, None) => tokens_from_pixels(x),
+        let mut tokens = match &self.proj_in {
+            Projection::Conv(conv) => tokens_from_pixels(conv.forward(x)),
+            Projection::Linear(linear) => linear.forward(tokens_from_pixels(x)),
         };
         for block in &self.transformer_blocks {
             tokens = block.forward(tokens, context.clone()); // [batch, height * width, channels]
         }
-        let x = match (&self.proj_out.conv, &self.proj_out.linear) {
-            (Some(conv), _) => conv.forward(pixels_from_tokens(tokens, height, width)),
-            (None, Some(linear)) => pixels_from_tokens(linear.forward(tokens), height, width),
-            (None, None) => pixels_from_tokens(tokens, height, width),
+        let x = match &self.proj_out {
+            Projection::Conv(conv) => conv.forward(pixels_from_tokens(tokens, height, width)),
+            Projection::Linear(linear) => pixels_from_tokens(linear.forward(tokens), height, width),
         };
         x + residual
     }

@@ -5,12 +5,8 @@ use byteedit_nn::kernels::{
     attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
     group_norm_reference,
 };
+use byteedit_testing::{distance, tol};
 use proptest::prelude::*;
-
-/// Largest difference allowed, as a fraction of the largest expected magnitude: sums of up to a few
-/// thousand f32 products in two different orders. A result below one is what cancelled in a sum of
-/// numbers around one, and keeps their rounding.
-const TOLERANCE: f32 = 3e-5;
 
 /// Numbers in [-1, 1] that differ between `seed`s and have no structure.
 fn noise<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
@@ -25,13 +21,9 @@ fn noise<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
 }
 
 fn assert_close<const D: usize>(what: &str, actual: Tensor<D>, expected: Tensor<D>) {
-    assert_eq!(actual.dims(), expected.dims(), "{what}: shape");
-    let actual = actual.into_data().try_to_vec::<f32>().expect("f32");
-    let expected = expected.into_data().try_to_vec::<f32>().expect("f32");
-    let largest = expected.iter().fold(1.0_f32, |largest, value| largest.max(value.abs()));
-    for (index, (a, e)) in actual.iter().zip(&expected).enumerate() {
-        assert!((a - e).abs() <= TOLERANCE * largest, "{what}[{index}]: {a} instead of {e}");
-    }
+    let distance = distance(&actual, &expected);
+    // The smaller of the two is the error divided by the largest value, or by 1.
+    assert!(distance.max_abs.min(distance.relative_max) <= tol::F32_KERNEL, "{what}: {distance}");
 }
 
 /// Runs `kernel` and `reference` on tracked copies of three inputs, weighs the outputs by the same

@@ -24,6 +24,11 @@ pub fn f32_op() -> Tol {
     Tol { relative_l2: 1e-5, relative_max: 1e-5 }
 }
 
+/// A kernel in f32 against its reference of ordinary operations: 3e-5 of the largest value, or of 1 if
+/// that is larger. Sums of up to a few thousand products are taken in two different orders, and a result
+/// below 1 is what cancelled in a sum of numbers around 1, and keeps their rounding.
+pub const F32_KERNEL: f64 = 3e-5;
+
 /// A whole network in f32, 1e-4: some hundred operations deep, each within [`f32_op`] at worst, partly
 /// cancelling. The project's promise for networks of the real size.
 pub fn f32_net() -> Tol {

@@ -43,13 +43,23 @@ pub enum TrainError {
     /// The folder holds a run of another configuration.
     #[error(
         "{} holds a run with another configuration; it differs in {}; choose another folder or restore the old values",
-        folder.display(), differences.join(", ")
+        folder.display(), first_of(differences)
     )]
     OtherRun {
         /// The run folder.
         folder: PathBuf,
         /// One entry for each key that differs, with both values.
         differences: Vec<String>,
+    },
+    /// A run is to be exported with other pictures than it was trained on.
+    #[error(
+        "{} was trained on other pictures; name their folder with --data, or leave it out for the mini \
+         world of the program that trained it",
+        folder.display()
+    )]
+    OtherData {
+        /// The run folder.
+        folder: PathBuf,
     },
     /// Another process trains in this folder.
     #[error("{} is in use by another process; stop it or choose another folder", folder.display())]
@@ -111,6 +121,16 @@ pub enum TrainError {
     Diffusion(#[from] DiffusionError),
 }
 
+/// As many entries as one reads, and how many more there are.
+fn first_of(differences: &[String]) -> String {
+    const N_SHOWN: usize = 5;
+    let shown = differences[..differences.len().min(N_SHOWN)].join(", ");
+    match differences.len().saturating_sub(N_SHOWN) {
+        0 => shown,
+        n_more => format!("{shown} and {n_more} more"),
+    }
+}
+
 impl TrainError {
     /// For `map_err` after working on `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
@@ -126,3 +146,18 @@ impl TrainError {
 
 /// Result of this crate's fallible functions.
 pub type Result<T, E = TrainError> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_differences_are_told() {
+        let message = |n: usize| {
+            let differences = (0..n).map(|i| format!("`k{i}`")).collect();
+            TrainError::OtherRun { folder: PathBuf::from("run"), differences }.to_string()
+        };
+        assert!(message(2).contains("differs in `k0`, `k1`; choose"), "{}", message(2));
+        assert!(message(8).contains("`k3`, `k4` and 3 more; choose"), "{}", message(8));
+    }
+}

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::base::{BaseModel, BaseRunConfig, Provenance, SamplesConfig};
-use crate::files::{copy_files, write_files, write_json};
+use crate::files::{copy_files, hex, write_files, write_json};
 use crate::named::with_parameters;
 use crate::run::Checkpoint;
 use crate::vocabulary::words_of;
-use crate::{Result, Source};
+use crate::{Result, Source, TrainError};
 
 /// `byteedit.json`: what a model was taught. The editor reads a part of it,
 /// [`byteedit_edit::ModelCard`].
@@ -48,9 +48,17 @@ pub struct ModelCard {
 /// be going on.
 ///
 /// # Errors
-/// A folder without a usable run, or an `out` that cannot be written.
+/// A folder without a usable run, a source that it was not trained on, or an `out` that cannot be written.
 pub fn export_base(run: &Path, source: &Source, out: &Path, device: &Device) -> Result<ModelCard> {
     let config = BaseRunConfig::of_run(run)?;
+    let is_its_source = match (source.fingerprint(&config.data), source) {
+        // The world has not every size that a folder may be trained at.
+        (Err(_), Source::World(_)) => false,
+        (found, _) => hex(&found?) == config.provenance.data_sha256,
+    };
+    if !is_its_source {
+        return Err(TrainError::OtherData { folder: run.to_owned() });
+    }
     let state = Checkpoint::newest_of_run(run, device)?;
     let blank = BaseModel::new(&config, &mut Init::blank(device));
     let BaseModel { unet, text_encoder } = with_parameters(blank, &state.ema);
@@ -87,6 +95,8 @@ fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Re
 fn model_index() -> Value {
     json!({
         "_class_name": "StableDiffusionInpaintPipeline",
+        // diffusers does not load a folder that does not say which of its versions it is for.
+        "_diffusers_version": "0.42.1",
         "feature_extractor": [null, null],
         "image_encoder": [null, null],
         "requires_safety_checker": false,

@@ -9,13 +9,18 @@ use sha2::{Digest, Sha256};
 
 use crate::{Result, TrainError};
 
-/// Writes beside the target, forces it to the disk, renames: no reader ever sees half a file.
+/// Writes beside the target, forces it to the disk and renames: no reader ever sees half a file, and a
+/// failure leaves nothing behind.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = partial_path(path);
-    let mut file = File::create(&partial).map_err(TrainError::io("creating", &partial))?;
-    file.write_all(bytes).map_err(TrainError::io("writing", &partial))?;
-    file.sync_all().map_err(TrainError::io("flushing", &partial))?;
-    fs::rename(&partial, path).map_err(TrainError::io("renaming to", path))
+    let written = File::create(&partial)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&partial, path));
+    if written.is_err() {
+        // It may never have come to exist.
+        let _ = fs::remove_file(&partial);
+    }
+    written.map_err(TrainError::io("writing", path))
 }
 
 /// `NAME.partial` beside `NAME`.
@@ -61,4 +66,24 @@ pub(crate) fn file_sha256(path: &Path) -> Result<String> {
 /// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::write_atomically;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_a_failure_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, taken) = (folder.path().join("file"), folder.path().join("taken"));
+        fs::create_dir_all(taken.join("inside")).unwrap();
+        write_atomically(&file, b"old and long").unwrap();
+        write_atomically(&file, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        let message = write_atomically(&taken, b"new").unwrap_err().to_string();
+        assert!(message.contains("taken"), "{message}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

@@ -1,15 +1,16 @@
 //! Training: the autoencoder and the base inpainting model, from run folder to exported checkpoint.
 //!
-//! - [`vae::train`] fits an `AutoencoderKL` to crops, and measures its latents' scale;
+//! - [`vae::train`] fits an `AutoencoderKL` to crops, and brings its latents to unit variance;
 //! - [`base::train`] fits the inpainting U-Net and its text encoder to cached latents;
 //! - [`export`] writes a run as a diffusers folder, [`plot`] its log as curves;
 //! - [`named`], [`optim`], [`run`] and [`training`] are what every trainer shares: parameters by name,
 //!   `AdamW`, the folder of a run, the loop.
 //!
 //! A run stopped at any moment, `kill -9` included, continues with the same command to the same
-//! weights, bit for bit: the data of a step depends on (seed, step) alone, all randomness is drawn on
-//! the host, sums have a fixed order, and the checkpoint holds every number that one step hands to the
-//! next. Nothing is printed: callers pass a [`Progress`] and a stop flag.
+//! weights, bit for bit on one machine with one number of threads: the data of a step depends on
+//! (seed, step) alone, all randomness is drawn on the host, sums have a fixed order, and the checkpoint
+//! holds every number that one step hands to the next. Nothing is printed: callers pass a [`Progress`]
+//! and a stop flag.
 
 pub mod base;
 mod error;

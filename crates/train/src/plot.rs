@@ -102,7 +102,9 @@ mod tests {
 
     fn records() -> Vec<LogRecord> {
         let values = |step: u64| BTreeMap::from([("loss".to_owned(), 1.0 / (step + 1) as f64)]);
-        (0..5).map(|step| LogRecord { step, n_images: 1000 * step, values: values(step) }).collect()
+        (0..5)
+            .map(|step| LogRecord { step, n_images: 1000 * step, note: None, values: values(step) })
+            .collect()
     }
 
     fn curve(key: &str, smoothing: f64) -> Curve {

@@ -27,6 +27,20 @@ pub enum Source {
 }
 
 /// Which pairs of picture and mask the base model learns from.
+///
+/// Every mask is drawn by `masks`. On the world, with an object in every picture of a pair by the
+/// strategy, kinds of masks come with these probabilities:
+///
+/// | mask | probability | with [`PairConfig::mini`] |
+/// |---|---|---|
+/// | global | `p_strategy (1 - p_instance) p_global` | 3.75 % |
+/// | irregular | `p_strategy (1 - p_instance) p_irregular` | 3.75 % |
+/// | square | `p_strategy (1 - p_instance) p_square` | 3 % |
+/// | outward | `p_strategy (1 - p_instance) p_outward + p_outpaint` | 19.5 % |
+/// | over an object | `p_strategy p_instance + p_edit + p_erase` | 70 % |
+///
+/// Those over an object are dilated, boxes, free-form and others' boxes as `masks.instance` has it:
+/// 25, 30, 20 and 25 % of them. On a folder `masks` alone decides, without objects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairConfig {
@@ -42,7 +56,8 @@ pub struct PairConfig {
     pub p_outpaint: f32,
     /// Among the pairs by the mask strategy, the probability that the object is left out.
     pub p_strategy_erase: f32,
-    /// The paper's mask strategy. A folder of pictures uses it for every picture without a mask.
+    /// The paper's mask strategy. A folder of pictures uses it for every picture without a mask of its
+    /// own, or with one that repaints nothing.
     pub masks: MaskStrategy,
 }
 
@@ -151,10 +166,10 @@ impl Source {
         let kind = stream.weighted(&kinds);
         match self {
             Self::World(world) => {
-                let size = config.picture_size;
+                let (size, masks) = (config.picture_size, &config.masks);
                 let task = match kind {
                     0 => {
-                        let (p_erase, masks) = (config.p_strategy_erase, config.masks.clone());
+                        let (p_erase, masks) = (config.p_strategy_erase, masks.clone());
                         let spec = PairSpec { size, p_erase, masks, ..PairSpec::new(split, seed) };
                         return Ok(world.pair(&spec, index)?.into());
                     }
@@ -163,13 +178,14 @@ impl Source {
                     _ => Task::Outpaint,
                 };
                 let spec = SampleSpec { size, ..SampleSpec::new(task, split, seed) };
-                Ok(world.sample(&spec, index)?.into())
+                Ok(world.sample_with(&spec, masks, index)?.into())
             }
             Self::Folder(folder) => {
                 let pick = held_out(folder.len(), split, stream.below(folder.len()));
                 let item = folder.load(pick, config.picture_size, Crop::Random(&mut stream))?;
                 let edit_mask = item
                     .edit_mask
+                    .filter(|mask| mask.area() > 0)
                     .unwrap_or_else(|| config.masks.sample(&mut stream, config.picture_size, None).0);
                 Ok(Pair { truth: item.picture, edit_mask, caption: item.caption })
             }
@@ -185,7 +201,7 @@ impl Source {
             Self::World(world) => {
                 let spec =
                     SampleSpec { size: config.picture_size, ..SampleSpec::new(task, Split::Validation, 0) };
-                Ok(world.sample(&spec, index)?.into())
+                Ok(world.sample_with(&spec, &config.masks, index)?.into())
             }
             Self::Folder(_) => self.pair(config, Split::Validation, 0, index),
         }
@@ -215,11 +231,11 @@ impl Source {
         }
     }
 
-    /// A hash that differs between sources with other pictures, masks or captions: over the captions
-    /// and the first pairs.
+    /// A hash that differs between sources with other pictures, masks or captions: over the captions,
+    /// the first pairs, and names and sizes of all files of a folder.
     ///
     /// # Errors
-    /// As [`Source::crop`].
+    /// As [`Source::crop`], and files of a folder that are not there any more.
     pub fn fingerprint(&self, config: &PairConfig) -> Result<[u8; 32]> {
         /// Pairs that are looked at.
         const N_PAIRS: u64 = 8;
@@ -233,6 +249,13 @@ impl Source {
             hasher.update(&pair.truth.data);
             hasher.update(&pair.edit_mask.values);
             hasher.update(pair.caption.as_bytes());
+        }
+        if let Self::Folder(folder) = self {
+            for (name, path) in folder.files() {
+                let metadata = std::fs::metadata(&path).map_err(TrainError::io("reading", &path))?;
+                hasher.update(name.as_bytes());
+                hasher.update(metadata.len().to_le_bytes());
+            }
         }
         Ok(hasher.finalize().into())
     }
@@ -253,6 +276,10 @@ fn held_out(n_pictures: usize, split: Split, index: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use byteedit_data::mask::{InstanceMasks, Outward};
+
     use super::*;
 
     #[test]
@@ -265,6 +292,32 @@ mod tests {
             }
         }
         assert_eq!(held_out(7, Split::Validation, 5), 5, "a small folder is used whole");
+    }
+
+    #[test]
+    fn every_pair_has_a_mask_of_the_configured_strategy() {
+        let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/world/world.pack");
+        let source = Source::World(World::open(&pack).unwrap());
+        let none = InstanceMasks { p_dilated: 0.0, p_free_form: 0.0, p_other_box: 0.0, ..Default::default() };
+        let masks = MaskStrategy {
+            p_instance: 1.0,
+            instance: InstanceMasks { p_box: 1.0, p_merge: 0.0, ..none },
+            outward: Outward { keep: [0.5, 0.5], p_one_sided: 0.0 },
+            ..MaskStrategy::default()
+        };
+        let config = PairConfig { picture_size: 32, masks, ..PairConfig::mini() };
+        let is_box = |mask: &Mask| mask.bounding_box().is_some_and(|r| r.width * r.height == mask.area());
+        let n_windows = (0..300)
+            .filter(|&index| {
+                let mask = source.pair(&config, Split::Train, 3, index).unwrap().edit_mask;
+                let kept = mask.invert();
+                let is_window = kept.area() == 16 * 16 && is_box(&kept);
+                assert!(is_window || is_box(&mask), "pair {index}");
+                is_window
+            })
+            .count();
+        // 15 % of 300, within four standard deviations.
+        assert!((20..70).contains(&n_windows), "{n_windows} of 300");
     }
 
     #[test]

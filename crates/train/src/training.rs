@@ -19,17 +19,24 @@ use crate::progress::{Outcome, Progress, StepReport};
 use crate::run::{Checkpoint, LogRecord, RunFolder, StateHeader};
 use crate::{Result, TrainError};
 
+/// Most held-out pictures of a kind, and longest side of a picture in pixels: all are held in memory.
+pub(crate) const MAX_HELD_OUT: usize = 65_536;
+/// See [`MAX_HELD_OUT`].
+pub(crate) const MAX_SIDE: usize = 4096;
+/// Most pictures in a micro-batch, and most micro-batches in a step.
+const MAX_BATCH: usize = 4096;
+
 /// The numbers of the loop, the same for every trainer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Decides the first weights, the data of every step and all noise.
     pub seed: u64,
-    /// Optimiser steps. May be changed between two starts of a run.
+    /// Optimiser steps. May be changed between two starts of a run whose learning rate does not decay.
     pub n_steps: u64,
-    /// Pictures in each micro-batch.
+    /// Pictures in each micro-batch, at most 4096.
     pub batch_size: usize,
-    /// Micro-batches whose gradients are averaged for one step.
+    /// Micro-batches whose gradients are averaged for one step, at most 4096.
     pub n_accumulate: usize,
     /// Learning rate by step.
     pub learning_rate: LrSchedule,
@@ -66,8 +73,8 @@ impl TrainingConfig {
         for (key, n) in
             [("training.batch_size", self.batch_size), ("training.n_accumulate", self.n_accumulate)]
         {
-            if n == 0 {
-                return Err(TrainError::config(key, n, "1 or more"));
+            if !(1..=MAX_BATCH).contains(&n) {
+                return Err(TrainError::config(key, n, format!("from 1 to {MAX_BATCH}")));
             }
         }
         if !(self.max_grad_norm > 0.0 && self.max_grad_norm.is_finite()) {
@@ -258,7 +265,7 @@ impl<'a, O: Objective> Training<'a, O> {
             values.extend(figures.into_iter().map(|(name, value)| (format!("validation/{name}"), value)));
         }
         if validates || self.is_due(self.config.report.log_every) {
-            let record = LogRecord { step: self.step, n_images: self.n_images(), values };
+            let record = LogRecord { step: self.step, n_images: self.n_images(), note: None, values };
             crate::run::append_log(&self.folder.log_path(), &record)?;
         }
         if self.is_due(self.config.report.sample_every) {
@@ -318,7 +325,7 @@ impl<'a, O: Objective> Training<'a, O> {
             learning_rate: self.config.learning_rate.at(self.step - 1, self.config.n_steps),
             images_per_second,
             gflop_per_second: images_per_second * self.objective.gflop_per_image(),
-            eta: Duration::from_secs_f64(left),
+            eta: Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX),
         }
     }
 

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use byteedit_train::base::BaseInputs;
+use byteedit_train::optim::Decay;
 use byteedit_train::run::read_log;
+use byteedit_train::vae::VaeInputs;
 use byteedit_train::{Outcome, Progress, Result, Source, StepReport};
 
 /// Tells the child which trainer to run, and where.
@@ -28,7 +30,8 @@ fn train(
 ) -> Result<Outcome> {
     let run = folder.join("run");
     if trainer == "vae" {
-        return tiny::train_vae_with(&tiny::vae_config(), source, &run, progress, stop);
+        let inputs = VaeInputs { source, init: None };
+        return tiny::train_vae_with(&tiny::vae_config(), &inputs, &run, progress, stop);
     }
     let vae = folder.join("vae");
     if !vae.exists() {
@@ -162,12 +165,6 @@ fn a_base_run_without_its_pool_file_encodes_the_same_again() {
 
 #[test]
 fn a_damaged_state_is_reported_and_the_one_before_it_used() {
-    struct Warnings(Vec<String>);
-    impl Progress for Warnings {
-        fn on_warning(&mut self, message: &str) {
-            self.0.push(message.to_owned());
-        }
-    }
     let source = tiny::source();
     let go = AtomicBool::new(false);
     let (whole, damaged) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -177,7 +174,7 @@ fn a_damaged_state_is_reported_and_the_one_before_it_used() {
     let state = damaged.path().join("run/state.safetensors");
     let bytes = fs::read(&state).unwrap();
     fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
-    let mut warnings = Warnings(Vec::new());
+    let mut warnings = tiny::Warnings::default();
     train("vae", &source, damaged.path(), &mut warnings, &go).unwrap();
     assert!(warnings.0[0].contains("going on from the one before it"), "{:?}", warnings.0);
     assert!(trace(damaged.path()).state == trace(whole.path()).state, "the states differ");
@@ -193,8 +190,16 @@ fn another_configuration_in_the_same_folder_is_refused() {
     config.loss.kl = 0.5;
     let error = tiny::train_vae(&config, &source, dir.path()).unwrap_err().to_string();
     assert!(error.contains("`loss.kl` (was 1e-6, is 0.5)"), "{error}");
-    // A longer run is the same run.
+    // A cosine belongs to its number of steps.
     config.loss.kl = 1e-6;
     config.training.n_steps = 2;
-    assert_eq!(tiny::train_vae(&config, &source, dir.path()).unwrap(), Outcome::Finished);
+    let error = tiny::train_vae(&config, &source, dir.path()).unwrap_err().to_string();
+    assert!(error.contains("`training.n_steps` (was 1, is 2") && error.contains("--init"), "{error}");
+    // At a constant learning rate a longer run is the same run.
+    let dir = tempfile::tempdir().unwrap();
+    config.training.learning_rate.decay = Decay::Constant;
+    for n_steps in [1, 2] {
+        config.training.n_steps = n_steps;
+        assert_eq!(tiny::train_vae(&config, &source, dir.path()).unwrap(), Outcome::Finished);
+    }
 }

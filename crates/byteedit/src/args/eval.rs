@@ -23,7 +23,7 @@ pub(crate) enum EvalVerb {
 /// Measure a model on the mini world's held-out composites, where every task has an exact answer
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  byteedit eval world --model mini --steps 20 --split validation --samples 64 --out report")]
+  byteedit eval world --model mini --steps 20 --split validation --samples 64 --out eval/mini")]
 pub(crate) struct EvalWorldArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -41,8 +41,8 @@ pub(crate) struct EvalWorldArgs {
     /// The seed of samples and noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Folder for report.json, report.md and the contact sheet
-    #[arg(long, value_name = "DIR")]
+    /// Folder for report.json, report.md and the contact sheets; what an earlier evaluation wrote is replaced
+    #[arg(long, value_name = "DIR", default_value = "eval")]
     pub(crate) out: PathBuf,
     /// A pack other than the built-in one
     #[arg(long, value_name = "FILE")]

@@ -9,8 +9,10 @@ use super::parse::{MaskSource, not_negative, sampler, share};
 
 /// Longest side that can be added to a picture, in pixels.
 const MAX_SIDE: i64 = 100_000;
-/// Largest growth and feather, in pixels.
-const MAX_RADIUS: i64 = 4096;
+/// The library's limits, as clap takes them.
+const MAX_COUNT: i64 = byteedit_edit::MAX_COUNT as i64;
+const MAX_RADIUS: i64 = byteedit_edit::MAX_RADIUS as i64;
+const MAX_PADDING: i64 = byteedit_edit::MAX_PADDING as i64;
 
 /// Paint what a text says into a part of a picture
 #[derive(Debug, Args)]
@@ -166,7 +168,8 @@ pub(crate) struct PaintArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) steps: Option<u32>,
-    /// How strongly the prompt pulls; 1 is not at all (default: the model's; 1 for erasing)
+    /// How strongly the prompt pulls: up to 1 is the model's plain answer, more exaggerates (default: the
+    /// model's; 1 for erasing)
     #[arg(long, value_name = "SCALE", allow_negative_numbers = true, value_parser = not_negative)]
     pub(crate) guidance: Option<f64>,
     /// The sampler (default: the model's, usually ddim)
@@ -175,11 +178,11 @@ pub(crate) struct PaintArgs {
     /// How much of the old content to replace: 1 all of it, 0 nothing
     #[arg(long, value_name = "SHARE", default_value_t = 1.0, allow_negative_numbers = true, value_parser = share)]
     pub(crate) strength: f64,
-    /// Pictures to make, with consecutive seeds
+    /// Pictures to make, with consecutive seeds; of several, the samples take at most 1 GiB together
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true,
-        value_parser = clap::value_parser!(u32).range(1..=64))]
+        value_parser = clap::value_parser!(u32).range(1..=MAX_COUNT))]
     pub(crate) count: u32,
-    /// What to keep away from
+    /// What to keep away from; needs a guidance above 1
     #[arg(long, value_name = "TEXT")]
     pub(crate) negative_prompt: Option<String>,
     /// Grow the mask by this many pixels
@@ -192,7 +195,7 @@ pub(crate) struct PaintArgs {
     pub(crate) feather: u32,
     /// Pixels around the mask that the model looks at (default: about a third of the mask's longer side)
     #[arg(long, value_name = "PX", allow_negative_numbers = true,
-        value_parser = clap::value_parser!(u32).range(0..=MAX_SIDE))]
+        value_parser = clap::value_parser!(u32).range(0..=MAX_PADDING))]
     pub(crate) padding: Option<u32>,
 }
 

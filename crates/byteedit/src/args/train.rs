@@ -24,12 +24,17 @@ pub(crate) enum TrainVerb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   byteedit train vae
-  byteedit train vae --run runs/vae --set training.n_steps=12000 --set vae.latent_channels=12
+  byteedit train vae --run runs/vae --set training.n_steps=12000 --set vae.latent_channels=16
+  byteedit train vae --run runs/vae --data pictures/ --init mini
 
 Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit.")]
 pub(crate) struct TrainVaeArgs {
     #[command(flatten)]
     pub(crate) run: TrainRunArgs,
+    /// Start from these weights and their widths instead of random ones: `mini`, or a folder with an autoencoder. Read
+    /// once: a run that goes on has its own
+    #[arg(long, value_name = "mini|DIR")]
+    pub(crate) init: Option<String>,
 }
 
 /// Train the inpainting model and its text encoder on an autoencoder's latents
@@ -46,7 +51,8 @@ pub(crate) struct TrainBaseArgs {
     /// of --init, or the default run of `train vae`)
     #[arg(long, value_name = "DIR")]
     pub(crate) vae: Option<PathBuf>,
-    /// Start from these weights instead of random ones: `mini`, or a model folder
+    /// Start from these weights and their widths instead of random ones: `mini`, or a model folder. Read
+    /// once: a run that goes on has its own
     #[arg(long, value_name = "mini|DIR")]
     pub(crate) init: Option<String>,
 }

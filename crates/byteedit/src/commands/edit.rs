@@ -42,9 +42,9 @@ fn paint(settings: PaintSettings, printer: &Printer) -> anyhow::Result<ExitStatu
     let PaintSettings { job, model, device, json } = settings;
     let prepared = Prepared::new(&job, printer)?;
     let painter = Painter::load(&model, device.as_deref(), printer)?;
-    let report = painter.paint(&job, prepared)?;
+    let report = painter.paint(&job, prepared, &mut |_| Ok(()))?;
     printer.note(report.summary());
-    printer.answer(json, &report, report.paths().map(|path| path.display()))?;
+    printer.answer(json, &report, report.paths())?;
     Ok(ExitStatus::Done)
 }
 

@@ -1,6 +1,6 @@
 //! `byteedit eval`: figures with exact answers behind them.
 
-use byteedit_eval::{EvalConfig, GuidanceScales, eval_world};
+use byteedit_eval::{EvalConfig, eval_world};
 
 use crate::args::{EvalArgs, EvalVerb, EvalWorldArgs};
 use crate::exit::ExitStatus;
@@ -9,9 +9,6 @@ use crate::model;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::settings::{device, world};
-
-/// Sides in pixels that the world can be shown at.
-const WORLD_SIDES: [usize; 2] = [32, 256];
 
 /// Runs one of the evaluations.
 ///
@@ -29,20 +26,11 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     files::create_folder(&out)?;
     let world = world(pack.as_deref())?;
     let model = model::load(&chosen.model, &device)?;
-    let defaults = model.info().defaults();
-    let [smallest, largest] = WORLD_SIDES;
     let config = EvalConfig {
         n_samples: samples as usize,
         seed,
-        picture_size: model.resolution().clamp(smallest, largest),
-        sampler: defaults.sampler,
         n_steps: steps as usize,
-        guidance: GuidanceScales {
-            edit: defaults.guidance_scale,
-            erase: 1.0,
-            outpaint: defaults.guidance_scale,
-        },
-        ..EvalConfig::new(split.into())
+        ..EvalConfig::for_model(split.into(), &model)
     };
     let mut progress = None;
     let evaluation = eval_world(&model, &world, &config, &mut |report| {

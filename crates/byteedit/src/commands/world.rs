@@ -30,8 +30,8 @@ fn build_pack(args: WorldBuildArgs, printer: &Printer) -> anyhow::Result<()> {
     let pack = out.join("world").join("world.pack");
     if json {
         return printer.json(&json!({
-            "pack": pack, "bytes": pack_bytes, "n_concepts": n_concepts, "n_renderings": n_renderings,
-            "n_photos": n_photos, "n_demo_photos": n_demo_photos,
+            "pack": pack.display().to_string(), "bytes": pack_bytes, "n_concepts": n_concepts,
+            "n_renderings": n_renderings, "n_photos": n_photos, "n_demo_photos": n_demo_photos,
         }));
     }
     let [train, validation, test] = n_photos;

@@ -1,5 +1,6 @@
 //! One edit as it was asked for: a picture, a task, options, a target.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -135,7 +136,6 @@ impl Job {
     /// The whole job as JSON, with paths from `folder`: what a record of finished work is bound to.
     pub(crate) fn to_json(&self, folder: &Path) -> Value {
         let Self { picture, task, options, target } = self;
-        let from_folder = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_owned();
         let task = match task {
             JobTask::Edit(mask, prompt) => json!({ "edit": prompt.as_str(), "mask": mask.to_json(folder) }),
             JobTask::Erase(mask) => json!({ "erase": mask.to_json(folder) }),
@@ -145,8 +145,8 @@ impl Job {
             }
         };
         json!({
-            "picture": from_folder(picture), "task": task, "options": options.to_json(),
-            "out": from_folder(&target.path),
+            "picture": files::name_within(picture, folder), "task": task, "options": options.to_json(),
+            "out": files::name_within(&target.path, folder),
         })
     }
 
@@ -167,7 +167,7 @@ impl Job {
 impl MaskChoice {
     fn to_json(&self, folder: &Path) -> Value {
         let describe = |source: &MaskSource| match source {
-            MaskSource::File(path) => json!(path.strip_prefix(folder).unwrap_or(path)),
+            MaskSource::File(path) => json!(files::name_within(path, folder)),
             MaskSource::Box(rect) => json!([rect.x, rect.y, rect.width, rect.height]),
         };
         json!({ "of": self.sources.iter().map(describe).collect::<Vec<_>>(), "mode": self.mode })
@@ -191,9 +191,12 @@ impl Target {
         if count == 1 {
             return vec![self.path.clone()];
         }
-        let (stem, extension) =
-            (stem(&self.path), self.path.extension().unwrap_or_default().to_string_lossy());
-        (1..=count).map(|number| self.path.with_file_name(format!("{stem}-{number}.{extension}"))).collect()
+        let numbered = |number| {
+            let mut end = OsString::from(format!("-{number}."));
+            end.push(self.path.extension().unwrap_or_default());
+            with_end(&self.path, end)
+        };
+        (1..=count).map(numbered).collect()
     }
 
     /// Checks before the work that every path can be written, and that none is the picture itself.
@@ -214,16 +217,29 @@ impl Target {
 
 /// `photo-edit.png` beside `photo.jpg`.
 pub(crate) fn default_output(picture: &Path, task: TaskKind) -> PathBuf {
-    picture.with_file_name(format!("{}-{}.png", stem(picture), task.name()))
+    with_end(picture, format!("-{}.png", task.name()).into())
 }
 
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+/// The path with `end` in place of its extension. A name need not be Unicode, so it is never made text of.
+fn with_end(path: &Path, end: OsString) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(end);
+    path.with_file_name(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn names_that_are_not_unicode_stay_as_they_are() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = |name: &[u8]| PathBuf::from(std::ffi::OsStr::from_bytes(name));
+        let target = Target { path: path(b"in/a\xff.b.jpg"), force: false };
+        assert_eq!(target.paths(2), [path(b"in/a\xff.b-1.jpg"), path(b"in/a\xff.b-2.jpg")]);
+        assert_eq!(default_output(&target.path, TaskKind::Erase), path(b"in/a\xff.b-erase.png"));
+    }
 
     #[test]
     fn the_picture_is_never_its_own_result() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use byteedit_edit::{Prompt, Sides, TaskKind};
+use byteedit_edit::{MAX_COUNT, Prompt, Sides, TaskKind};
 use serde::Deserialize;
 
 use super::job::{Job, JobTask, MaskChoice, Options, Target, default_output};
@@ -121,8 +121,6 @@ fn job(text: &str, folder: &Path, fallback: &Fallback) -> anyhow::Result<Job> {
 }
 
 fn options(line: &Line, fallback: &Options) -> anyhow::Result<Options> {
-    /// Most pictures of one line.
-    const MAX_COUNT: usize = 64;
     let count = line.count.unwrap_or(fallback.count);
     if !(1..=MAX_COUNT).contains(&count) {
         bail!("`count` is {count}, but it must be from 1 to {MAX_COUNT}");

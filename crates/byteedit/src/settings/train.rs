@@ -35,6 +35,8 @@ pub(crate) struct RunSettings<C> {
 pub(crate) struct VaeSettings {
     /// The run.
     pub(crate) run: RunSettings<VaeRunConfig>,
+    /// The autoencoder to start from, if one was named.
+    pub(crate) init: Option<String>,
 }
 
 /// `train base`.
@@ -51,8 +53,8 @@ impl VaeSettings {
     /// # Errors
     /// The first argument that cannot be used.
     pub(crate) fn resolve(args: TrainVaeArgs) -> anyhow::Result<Self> {
-        let TrainVaeArgs { run } = args;
-        Ok(Self { run: RunSettings::resolve(run, "vae", VaeRunConfig::mini())? })
+        let TrainVaeArgs { run, init } = args;
+        Ok(Self { run: RunSettings::resolve(run, "vae", VaeRunConfig::mini())?, init })
     }
 }
 

@@ -1,7 +1,14 @@
 //! `edit`, `erase`, `outpaint` as a user meets them.
 
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+#[cfg(unix)]
+use std::process::{Command, Stdio};
+
 use byteedit_image::{Encoding, Format, Parameters, Picture, Samples, encode};
 
+#[cfg(unix)]
+use crate::workbench::model;
 use crate::workbench::{Answer, Workbench, photo};
 
 /// Indices of the pixels in which two pictures of one size differ.
@@ -146,6 +153,24 @@ fn files_are_replaced_only_by_force() {
     assert_ne!(bench.picture("photo-edit.png").samples(), first.samples());
 }
 
+/// Names are bytes on Linux; elsewhere the system may refuse such a one.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_name_need_not_be_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Workbench::with_photo();
+    let name = |bytes| std::ffi::OsStr::from_bytes(bytes);
+    let folder = bench.path("photo.png").parent().unwrap().to_owned();
+    std::fs::rename(bench.path("photo.png"), folder.join(name(b"a\xff.png"))).unwrap();
+    let model = model();
+    let mut command = bench.command(&["erase", "--mask", "mask.png", "--model", &model, "--json"]);
+    let output = command.arg(name(b"a\xff.png")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["outputs"][0]["path"], "a\u{fffd}-erase.png");
+    assert!(folder.join(name(b"a\xff-erase.png")).is_file());
+}
+
 #[test]
 fn concepts_are_listed_by_group() {
     let bench = Workbench::new();
@@ -160,4 +185,24 @@ fn quiet_is_quiet_and_colours_stay_out_of_files() {
     let answer = edit(&bench, &["--quiet"]).done();
     assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("photo-edit.png\n", ""));
     assert!(!edit(&bench, &[]).stderr.contains('\u{1b}'));
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_edit_leaves_nothing() {
+    let bench = Workbench::with_photo();
+    let before = bench.files();
+    let model = model();
+    // More work than there is time for between the line that tells of its beginning and the signal.
+    let arguments =
+        ["erase", "photo.png", "--mask", "mask.png", "--model", &model, "--steps", "900", "--count", "64"];
+    let mut command = bench.command(&arguments);
+    let mut child = command.env("BYTEEDIT_LOG", "debug").stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let shown: Vec<_> = lines.by_ref().take_while(|line| !line.contains("ready to paint")).collect();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let rest: Vec<_> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{shown:?} {rest:?}");
+    assert!(rest.iter().any(|line| line == "error: interrupted; nothing more was written"), "{rest:?}");
+    assert_eq!(bench.files(), before);
 }

@@ -1,10 +1,11 @@
 //! `run`.
 
 use std::fs;
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::workbench::{Answer, Workbench, photo};
+use crate::workbench::{Answer, Workbench, model, photo};
 
 const JOBS: &str = r#"{"task": "edit", "picture": "photo.png", "mask": "mask.png", "prompt": "a duck"}
 {"task": "erase", "picture": "photo.png", "maks": "mask.png"}
@@ -85,6 +86,38 @@ fn a_picture_that_a_crash_left_is_replaced_and_a_foreign_one_is_not() {
     );
     assert_eq!(bench.run_tiny(&["run", "jobs.jsonl"]).done().stdout, "photo-erase.png\n");
     assert_eq!(bench.run_tiny(&["run", "jobs.jsonl", "--json"]).done().json()["status"], "skipped");
+}
+
+/// A line that fails has made nothing, so what lies there later is not its own.
+#[test]
+fn a_picture_that_was_put_where_a_line_failed_is_not_replaced() {
+    let bench = Workbench::with_photo();
+    let job = |guidance: i32| {
+        format!(
+            "{{\"task\": \"erase\", \"picture\": \"photo.png\", \"mask\": [1, 2, 9, 9], \"guidance\": {guidance}, \
+             \"out\": \"mine.png\"}}\n"
+        )
+    };
+    bench.write("jobs.jsonl", job(-1));
+    let failed = bench.run_tiny(&["run", "jobs.jsonl"]);
+    assert!(failed.code == 1 && failed.stderr.contains("`guidance_scale` is -1"), "{}", failed.stderr);
+    bench.write("mine.png", "mine");
+    bench.write("jobs.jsonl", job(1));
+    let refused = bench.run_tiny(&["run", "jobs.jsonl"]);
+    assert!(refused.code == 1 && refused.stderr.contains("--force"), "{}", refused.stderr);
+    assert_eq!(fs::read(bench.path("mine.png")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_reader_that_has_enough_does_not_stop_the_work() {
+    let bench = Workbench::with_photo();
+    bench.write("jobs.jsonl", JOBS);
+    let model = model();
+    let mut command = bench.command(&["run", "jobs.jsonl", "--model", &model]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1), "the lines that fail decide");
+    assert!(bench.path("photo-edit.png").is_file() && bench.path("clean.png").is_file());
 }
 
 #[test]

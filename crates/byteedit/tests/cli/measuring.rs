@@ -32,10 +32,11 @@ fn the_world_names_its_concepts() {
 #[test]
 fn an_evaluation_writes_what_it_prints() {
     let bench = Workbench::new();
-    let arguments = ["eval", "world", "--steps", "1", "--samples", "2", "--out", "report"];
+    let arguments = ["eval", "world", "--steps", "1", "--split", "validation", "--samples", "2"];
     let table = bench.run_tiny(&arguments).done();
     assert!(table.stdout.contains('|'), "{}", table.stdout);
-    let json = bench.run_tiny(&[&arguments[..], &["--json"]].concat()).done().json();
+    assert!(bench.path("eval/report.json").is_file() && bench.path("eval/erase.png").is_file());
+    let json = bench.run_tiny(&[&arguments[..], &["--out", "report", "--json"]].concat()).done().json();
     assert_eq!((&json["settings"]["n_steps"], &json["settings"]["n_samples"]), (&1.into(), &2.into()));
     let written: serde_json::Value =
         serde_json::from_slice(&fs::read(bench.path("report/report.json")).unwrap()).unwrap();
@@ -50,10 +51,25 @@ fn the_bench_compares_two_sizes() {
     let sizes: Vec<_> =
         report["cases"].as_array().unwrap().iter().map(|case| case["width"].as_u64()).collect();
     assert_eq!(sizes, [Some(640), Some(4000)]);
-    assert!(report["seconds_ratio"].as_f64().unwrap() > 0.0);
-    assert!(report["cases"][1]["decode_seconds"].as_f64().unwrap() > 0.0);
+    let [small, large] = &report["cases"].as_array().unwrap()[..] else { panic!("{report}") };
+    assert_eq!((&report["n_steps"], &large["edit_seconds"]["n"]), (&1.into(), &1.into()));
+    // Picture and result of three samples each, and a mask.
+    assert_eq!(
+        (&small["pictures_bytes"], &large["pictures_bytes"]),
+        (&(7 * 640 * 480).into(), &(7 * 4000 * 3000).into())
+    );
+    assert!(large["decode_seconds"].as_f64().unwrap() > 0.0);
+    let is_ratio = |name: &str, of: &dyn Fn(&serde_json::Value) -> f64| {
+        let (found, expected) = (report[name].as_f64().unwrap(), of(large) / of(small));
+        assert!((found / expected - 1.0).abs() < 1e-9, "{name} is {found}, not {expected}");
+    };
+    is_ratio("seconds_ratio", &|case| case["edit_seconds"]["median"].as_f64().unwrap());
     if cfg!(target_os = "linux") {
-        assert!(report["cases"][1]["peak_bytes"].as_u64().unwrap() > 36_000_000);
+        is_ratio("memory_ratio", &|case| case["edit_bytes"].as_f64().unwrap());
+        for case in [small, large] {
+            let bytes = |name: &str| case[name].as_u64().unwrap();
+            assert_eq!(bytes("peak_bytes"), bytes("pictures_bytes") + bytes("edit_bytes"));
+        }
     }
 }
 

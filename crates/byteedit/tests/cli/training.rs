@@ -134,6 +134,11 @@ fn a_base_run_becomes_a_model_that_edits() {
     ];
     let answer = bench.run(&edit).done();
     assert!(!answer.stderr.contains("never shown"), "{}", answer.stderr);
+    // An export never takes the place of a run.
+    let config = fs::read(bench.path("base/config.json")).unwrap();
+    let refused = bench.run(&["train", "export", "base", "--out", "./base"]);
+    assert!(refused.code == 2 && refused.stderr.contains("is the folder of a run"), "{}", refused.stderr);
+    assert!(fs::read(bench.path("base/config.json")).unwrap() == config);
     bench.run(&["train", "plot", "base", "--out", "loss.svg"]).done();
     assert!(fs::read_to_string(bench.path("loss.svg")).unwrap().contains("<svg"));
 }
@@ -161,6 +166,39 @@ fn a_run_may_train_on_a_folder_and_start_from_a_model() {
     let answer = bench.run(&arguments).done();
     assert!(answer.stderr.contains("warning: warm start from the weights in"), "{}", answer.stderr);
     assert_eq!(answer.stdout, "base/model\n");
+    // The model card lists what the run was shown, so the export needs the same folder.
+    let refused = bench.run(&["train", "export", "base", "--out", "mine"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--data"), "{}", refused.stderr);
+    assert!(!bench.path("mine").exists(), "a failed export leaves nothing behind");
+    bench.run(&["train", "export", "base", "--out", "mine", "--data", "data"]).done();
+}
+
+#[test]
+fn an_autoencoder_may_start_from_that_of_a_model() {
+    let bench = Workbench::new();
+    bench.write("config.json", vae_config(1).to_string());
+    let model = model();
+    let arguments = ["train", "vae", "--run", "run", "--config", "config.json", "--init", &model];
+    let answer = bench.run(&arguments).done();
+    assert!(answer.stderr.contains("warning: warm start from the weights in"), "{}", answer.stderr);
+    let config: Value =
+        serde_json::from_str(&fs::read_to_string(bench.path("run/config.json")).unwrap()).unwrap();
+    assert!(config["init_sha256"].is_string() && config["data_sha256"].is_string(), "{config}");
+    // Once there is a state, what it started from is not looked at.
+    let gone = [&arguments[..7], &["nowhere"]].concat();
+    let answer = bench.run(&gone).done();
+    assert!(!answer.stderr.contains("warm start") && answer.stderr.contains("going on after step 1"));
+}
+
+#[test]
+fn a_start_that_failed_does_not_bind_the_next_one() {
+    let bench = Workbench::new();
+    bench.write("config.json", vae_config(1).to_string());
+    let arguments = ["train", "vae", "--run", "run", "--config", "config.json"];
+    let too_large = ["--set", "crop_size=512", "--set", "validation.picture_size=512"];
+    let failed = bench.run(&[&arguments[..], &too_large].concat());
+    assert_eq!(failed.code, 2, "{}", failed.stderr);
+    bench.run(&arguments).done();
 }
 
 #[test]

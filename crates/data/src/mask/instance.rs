@@ -2,13 +2,28 @@
 //!
 //! The paper coarsens instance masks by random dilation and merges them with random masks around
 //! the instance (section 4.1). A dilated silhouette still tells what belongs inside it; boxes,
-//! freehand strokes and boxes of a foreign shape do not.
+//! freehand strokes and boxes of a foreign shape do not: no part of their edge is the object's outline,
+//! but where the two happen to meet.
 
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{REFERENCE_SIDE, Strokes, fill_box};
 use super::{Mask, MaskKind, Rect};
 use crate::Stream;
+
+/// A brush that covers an object: length of a segment and width of a stroke as shares of the object's
+/// longer side, so that a few strokes hide most of it.
+const BRUSH_LENGTH: [f32; 2] = [0.2, 0.6];
+const BRUSH_WIDTH: [f32; 2] = [0.3, 0.6];
+
+/// A dab on what the brush missed. Its radius, 5 to 12 % of the picture's side, is a good part of the
+/// smallest objects, so that few dabs do.
+const DAB: Strokes = Strokes { count: [1, 1], segments: [1, 2], length: [8.0, 40.0], width: [48.0, 120.0] };
+
+/// What is merged with a mask of any kind: one or two strokes, shorter and thinner than those that are
+/// masks on their own, since they come on top of one.
+const MERGED: Strokes =
+    Strokes { count: [1, 2], segments: [1, 4], length: [10.0, 200.0], width: [20.0, 110.0] };
 
 /// How an object's mask is coarsened. Every result covers the object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,16 +73,13 @@ impl InstanceMasks {
         let (mask, kind) = match stream.weighted(&kinds) {
             0 => (self.dilated(stream, instance), MaskKind::Dilated),
             1 => (self.boxed(stream, size, around), MaskKind::Box),
-            2 => (free_form(stream, size, around), MaskKind::FreeForm),
+            2 => (free_form(stream, instance, around), MaskKind::FreeForm),
             _ => (self.boxed_for_another(stream, size, around), MaskKind::OtherBox),
         };
-        let mask = mask.union(instance);
         if !stream.chance(self.p_merge) {
             return (mask, kind);
         }
-        let strokes =
-            Strokes { count: [1, 2], length: [10.0, 200.0], width: [20.0, 110.0], ..Strokes::default() };
-        (mask.union(&strokes.draw(stream, size, around)), kind)
+        (mask.union(&MERGED.draw(stream, size, around)), kind)
     }
 
     fn dilated(&self, stream: &mut Stream, instance: &Mask) -> Mask {
@@ -107,16 +119,28 @@ fn start(stream: &mut Stream, (first, extent): (usize, usize), length: usize, si
     stream.between((first + extent).saturating_sub(length), first.min(size - length))
 }
 
-/// Broad strokes over the object, as somebody covers it with a brush.
-fn free_form(stream: &mut Stream, size: usize, around: Rect) -> Mask {
+/// Broad strokes over the object, then dabs until nothing of it shows, as somebody covers it with a
+/// brush. Adding the object itself instead would draw its outline.
+fn free_form(stream: &mut Stream, instance: &Mask, around: Rect) -> Mask {
+    let size = instance.width;
     let side = around.width.max(around.height) as f32 / size as f32 * REFERENCE_SIDE;
-    let strokes = Strokes {
+    let brush = Strokes {
         count: [2, 4],
         segments: [1, 3],
-        length: [0.2 * side, 0.6 * side],
-        width: [0.3 * side, 0.6 * side],
+        length: BRUSH_LENGTH.map(|share| share * side),
+        width: BRUSH_WIDTH.map(|share| share * side),
     };
-    strokes.draw(stream, size, around)
+    let mut mask = brush.draw(stream, size, around);
+    let is_missed = |mask: &Mask, at: usize| instance.values[at] >= 128 && mask.values[at] < 128;
+    let mut missed: Vec<usize> = (0..mask.values.len()).filter(|&at| is_missed(&mask, at)).collect();
+    // A stroke covers the pixel it starts in, so each dab shortens the list and the loop ends.
+    while !missed.is_empty() {
+        let at = missed[stream.below(missed.len())];
+        let pixel = Rect { x: at % size, y: at / size, width: 1, height: 1 };
+        mask = mask.union(&DAB.draw(stream, size, pixel));
+        missed.retain(|&at| is_missed(&mask, at));
+    }
+    mask
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl Strokes {
         let scale = size as f32 / REFERENCE_SIDE;
         let mut mask = Mask::empty(size, size);
         for _ in 0..stream.between(self.count[0], self.count[1]) {
-            // A stroke is at least a pixel and a half wide, so that it cannot fall between pixels.
+            // A stroke is at least a pixel and a half wide, so that it covers the pixel it starts in.
             let radius = (0.5 * scale * stream.uniform(self.width[0], self.width[1])).max(0.75);
             let mut from = [
                 start.x as f32 + stream.uniform(0.0, start.width as f32),

@@ -12,7 +12,9 @@ pub(crate) enum Source {
     Furniture(&'static str),
 }
 
-/// A word and its renderings. With several, the last is held out: training never sees it.
+/// A word and its renderings. With several, the last is held out: training never sees it. It must
+/// then be another object, or the object seen from another side: hue is turned in training, so a
+/// recolouring or a copy with a detail more would be no test.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConceptRow {
     pub(crate) name: &'static str,
@@ -30,7 +32,7 @@ const fn row(group: &'static str, name: &'static str, renderings: &'static [Sour
 /// All concepts, by group.
 #[rustfmt::skip]
 pub(crate) const CONCEPTS: &[ConceptRow] = &[
-    row("animals", "cat", &[E("1f408"), E("1f431"), E("1f408-200d-2b1b")]),
+    row("animals", "cat", &[E("1f408"), E("1f408-200d-2b1b"), E("1f431")]),
     row("animals", "dog", &[E("1f415"), E("1f436"), E("1f429")]),
     row("animals", "rabbit", &[E("1f407"), E("1f430")]),
     row("animals", "pig", &[E("1f416"), E("1f437")]),
@@ -44,7 +46,7 @@ pub(crate) const CONCEPTS: &[ConceptRow] = &[
     row("animals", "elephant", &[E("1f418")]),
     row("animals", "giraffe", &[E("1f992")]),
     row("animals", "zebra", &[E("1f993")]),
-    row("animals", "sheep", &[E("1f411"), E("1f40f")]),
+    row("animals", "sheep", &[E("1f411")]),
     row("animals", "monkey", &[E("1f412"), E("1f435")]),
     row("animals", "frog", &[E("1f438")]),
     row("animals", "turtle", &[E("1f422")]),
@@ -55,14 +57,14 @@ pub(crate) const CONCEPTS: &[ConceptRow] = &[
     row("birds", "flamingo", &[E("1f9a9")]),
 
     row("sea and insects", "fish", &[E("1f41f"), E("1f421"), E("1f420")]),
-    row("sea and insects", "whale", &[E("1f40b"), E("1f433")]),
+    row("sea and insects", "whale", &[E("1f40b")]),
     row("sea and insects", "octopus", &[E("1f419")]),
     row("sea and insects", "crab", &[E("1f980")]),
     row("sea and insects", "butterfly", &[E("1f98b")]),
     row("sea and insects", "bee", &[E("1f41d")]),
     row("sea and insects", "ladybug", &[E("1f41e")]),
 
-    row("food", "apple", &[E("1f34e"), E("1f34f")]),
+    row("food", "apple", &[E("1f34e")]),
     row("food", "banana", &[E("1f34c")]),
     row("food", "lemon", &[E("1f34b")]),
     row("food", "strawberry", &[E("1f353")]),
@@ -77,9 +79,9 @@ pub(crate) const CONCEPTS: &[ConceptRow] = &[
     row("food", "cupcake", &[E("1f9c1"), F("cupcake")]),
     row("food", "ice cream", &[E("1f366"), E("1f368")]),
 
-    row("vehicles", "car", &[E("1f697"), E("1f698"), E("1f699")]),
-    row("vehicles", "bus", &[E("1f68c"), E("1f68d"), E("1f690")]),
-    row("vehicles", "truck", &[E("1f69a"), F("peterbilt"), E("1f69b")]),
+    row("vehicles", "car", &[E("1f697"), E("1f699"), E("1f698")]),
+    row("vehicles", "bus", &[E("1f68c"), E("1f690"), E("1f68d")]),
+    row("vehicles", "truck", &[E("1f69a"), E("1f69b"), F("peterbilt")]),
     row("vehicles", "train", &[E("1f682"), E("1f686")]),
     row("vehicles", "bicycle", &[E("1f6b2")]),
     row("vehicles", "airplane", &[E("2708-fe0f"), F("cartoon_biplane"), E("1f6e9-fe0f")]),
@@ -105,22 +107,22 @@ pub(crate) const CONCEPTS: &[ConceptRow] = &[
     row("household", "umbrella", &[E("2602-fe0f"), F("umbrella")]),
     row("household", "bucket", &[E("1faa3")]),
     row("household", "clock", &[E("23f0"), E("1f570-fe0f")]),
-    row("household", "book", &[E("1f4d5"), E("1f4d7"), E("1f4d9")]),
+    row("household", "book", &[E("1f4d5"), E("1f4d6")]),
     row("household", "gift", &[E("1f381")]),
 
     row("clothes", "hat", &[E("1f3a9"), E("1f452")]),
     row("clothes", "boot", &[E("1f97e"), F("bootie"), E("1f462")]),
     row("clothes", "dress", &[E("1f457")]),
-    row("clothes", "shirt", &[E("1f455"), E("1f45a")]),
+    row("clothes", "shirt", &[E("1f455")]),
     row("clothes", "backpack", &[E("1f392")]),
 
     row("toys and music", "balloon", &[E("1f388")]),
     row("toys and music", "basketball", &[E("1f3c0"), F("basketball")]),
     row("toys and music", "teddy bear", &[E("1f9f8"), F("teddyBear")]),
     row("toys and music", "guitar", &[E("1f3b8")]),
-    row("toys and music", "snowman", &[E("26c4"), E("2603-fe0f")]),
+    row("toys and music", "snowman", &[E("26c4")]),
 
-    row("buildings", "house", &[E("1f3e0"), E("1f3e1")]),
+    row("buildings", "house", &[E("1f3e0")]),
     row("buildings", "castle", &[E("1f3f0")]),
     row("buildings", "tent", &[E("26fa")]),
 ];

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use build::{BuildReport, build};
 pub use export::write_samples;
 pub use load::{Concept, World};
-pub use sample::{ObjectInfo, PairSpec, Sample, SampleSpec};
+pub use sample::{FRAME_SIDES, ObjectInfo, PairSpec, Sample, SampleSpec};
 
 /// What is asked of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

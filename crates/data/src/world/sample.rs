@@ -9,8 +9,8 @@ use super::{Split, Task, World};
 use crate::mask::{Mask, MaskKind, MaskStrategy, Rect, outside};
 use crate::{ColorWord, DataError, Result, Rgb8, Stream};
 
-/// Sides a frame may have, in pixels.
-const SIDES: [usize; 2] = [32, 256];
+/// Smallest and largest side a frame may have, in pixels.
+pub const FRAME_SIDES: [usize; 2] = [32, 256];
 /// The side at which the world is meant to be seen, and which crops are cut from.
 const FRAME: usize = 128;
 /// A mask hides an object if it covers at least this share of it; its caption is then true of the hole.
@@ -92,6 +92,8 @@ pub struct Sample {
 pub struct ObjectInfo {
     /// Index into [`World::concepts`].
     pub concept: usize,
+    /// Which rendering is shown, counted over all concepts in their order.
+    pub rendering: usize,
     /// The concept's word.
     pub name: String,
     /// The colour word that is true of it, by measurement.
@@ -103,14 +105,26 @@ pub struct ObjectInfo {
 }
 
 impl World {
-    /// Sample `index` of `spec`, from (seed, split, task, size, index) alone.
+    /// Sample `index` of `spec`, from (seed, split, task, size, index) alone, its mask drawn by the
+    /// default strategy.
     ///
     /// # Errors
     /// [`DataError::Size`] for a side outside 32 to 256 px.
     pub fn sample(&self, spec: &SampleSpec, index: u64) -> Result<Sample> {
+        self.sample_with(spec, &MaskStrategy::default(), index)
+    }
+
+    /// [`World::sample`] with a mask drawn by `masks`: for editing and erasing, which are about an
+    /// object, by its `instance`, whatever its `p_instance`; for outpainting by its `outward`.
+    ///
+    /// # Errors
+    /// [`DataError::Size`] for a side outside 32 to 256 px; [`DataError::Config`] for masks with a
+    /// number out of range.
+    pub fn sample_with(&self, spec: &SampleSpec, masks: &MaskStrategy, index: u64) -> Result<Sample> {
         check_size(spec.size)?;
+        masks.validate()?;
         let mut stream = stream(spec.seed, spec.split, spec.task as u64, index);
-        let masks = MaskStrategy { p_instance: 1.0, ..MaskStrategy::default() };
+        let masks = MaskStrategy { p_instance: 1.0, ..masks.clone() };
         let with_object = spec.task != Task::Outpaint || stream.chance(P_OUTPAINT_OBJECT);
         let scene = self.scene(spec.split, spec.size, with_object, &mut stream);
         Ok(match spec.task {
@@ -222,8 +236,9 @@ impl World {
     }
 
     fn object_info(&self, placed: Placed) -> ObjectInfo {
-        let Placed { concept, color, rect, silhouette, footprint: _ } = placed;
-        ObjectInfo { concept, name: self.concepts[concept].name.clone(), color, rect, mask: silhouette }
+        let Placed { concept, rendering, color, rect, silhouette, footprint: _ } = placed;
+        let name = self.concepts[concept].name.clone();
+        ObjectInfo { concept, rendering, name, color, rect, mask: silhouette }
     }
 
     fn photo_name(&self, scene: &Scene) -> String {
@@ -236,7 +251,7 @@ fn stream(seed: u64, split: Split, domain: u64, index: u64) -> Stream {
 }
 
 fn check_size(size: usize) -> Result<()> {
-    let [min, max] = SIDES;
+    let [min, max] = FRAME_SIDES;
     if (min..=max).contains(&size) { Ok(()) } else { Err(DataError::Size { size, min, max }) }
 }
 

@@ -31,6 +31,7 @@ pub(super) struct Scene {
 #[derive(Debug)]
 pub(super) struct Placed {
     pub(super) concept: usize,
+    pub(super) rendering: usize,
     /// The colour word measured on the composite, if one is true.
     pub(super) color: Option<ColorWord>,
     /// The box around the silhouette.
@@ -56,7 +57,8 @@ impl World {
             Split::Train | Split::Validation => &self.concepts[concept].seen,
             Split::Test => &self.concepts[concept].unseen,
         };
-        let rendering = &self.renderings[choices[stream.below(choices.len())]];
+        let index = choices[stream.below(choices.len())];
+        let rendering = &self.renderings[index];
         let pose = Pose {
             side: size as f32 * stream.uniform(OBJECT_SHARE[0], OBJECT_SHARE[1]),
             angle: stream.uniform(-MAX_TURN, MAX_TURN).to_radians(),
@@ -81,7 +83,7 @@ impl World {
         // An object can have the very colour of the background: its solid pixels count all the same.
         let footprint = Mask::from_fn(size, size, differs).union(&silhouette);
         let color = measure(&composite, &silhouette);
-        let placed = Placed { concept, color, rect: patch.bounds, silhouette, footprint };
+        let placed = Placed { concept, rendering: index, color, rect: patch.bounds, silhouette, footprint };
         Scene { background, composite, photo, object: Some(placed) }
     }
 }

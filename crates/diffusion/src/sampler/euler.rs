@@ -1,5 +1,5 @@
-//! Euler's method on the probability flow ODE in sigma space (Karras et al. 2022, Eqs. 1 and 3 with
-//! `σ(t) = t`, `s(t) = 1`; `sample_euler` of k-diffusion).
+//! Euler's method on the probability flow ODE in sigma space (Karras et al. 2022, Eq. 4 with
+//! `σ(t) = t` and `s(t) = 1`, that is Eqs. 1 and 3; `sample_euler` of k-diffusion).
 //!
 //! In sigma space `X = x / α` with `s = σ / α`, and the method is
 //! `X' = X + (s' − s) d` with `d = (X − x_0) / s`. Multiplied by `α'`, with `α' s' = σ'`:

@@ -14,7 +14,8 @@ const MAX_BETA: f64 = 0.999;
 /// `ᾱ_t = Π (1 − β_s)` over `s ≤ t`, strictly falling, computed in f64.
 ///
 /// # Errors
-/// [`DiffusionError::OutOfRange`] for a number of timesteps or a `β` outside its range.
+/// [`DiffusionError::OutOfRange`] for a number of timesteps or a `β` outside its range, and for levels
+/// that f64 cannot tell from 1, from 0 or from each other.
 pub(super) fn alpha_bars(config: &NoiseScheduleConfig) -> Result<Vec<f64>, DiffusionError> {
     validate(config)?;
     let n = config.num_train_timesteps;
@@ -35,7 +36,24 @@ pub(super) fn alpha_bars(config: &NoiseScheduleConfig) -> Result<Vec<f64>, Diffu
     if config.rescale_betas_zero_snr {
         rescale_to_zero_terminal_snr(&mut alpha_bars);
     }
+    check_fall(&alpha_bars, config.rescale_betas_zero_snr)?;
     Ok(alpha_bars)
+}
+
+/// Refuses levels that would divide by zero: a first one without noise, equal ones, and one without
+/// signal that is not the end of a rescaled schedule.
+fn check_fall(alpha_bars: &[f64], ends_at_zero: bool) -> Result<(), DiffusionError> {
+    let mut before = 1.0;
+    for (timestep, &value) in alpha_bars.iter().enumerate() {
+        let is_end = timestep + 1 == alpha_bars.len();
+        if value >= before || (value <= 0.0 && !(ends_at_zero && is_end)) {
+            let range = "below that of the timestep before and between 0 and 1; \
+                         change beta_start, beta_end or num_train_timesteps";
+            return Err(DiffusionError::OutOfRange { name: "alpha_bar", value, range });
+        }
+        before = value;
+    }
+    Ok(())
 }
 
 fn validate(config: &NoiseScheduleConfig) -> Result<(), DiffusionError> {
@@ -134,6 +152,27 @@ mod tests {
         );
         assert!((plain[0] - rescaled[0]).abs() < 1e-12);
         assert!(plain.iter().zip(&rescaled).skip(1).all(|(p, r)| r < p));
+    }
+
+    #[test]
+    fn levels_that_f64_cannot_tell_apart_are_refused() {
+        let linear = |beta_start, beta_end, num_train_timesteps| NoiseScheduleConfig {
+            beta_schedule: BetaSchedule::Linear,
+            beta_start,
+            beta_end,
+            num_train_timesteps,
+            ..sd()
+        };
+        for (config, fits_rescaled) in [
+            (linear(1e-4, 0.02, 100_000), false), // stands still where f64 ends
+            (linear(1e-17, 0.02, 1000), false),   // starts at 1
+            (linear(0.999, 0.999, 108), true),    // is 0 at the last timestep, as a rescaled one is
+        ] {
+            let error = alpha_bars(&config).unwrap_err().to_string();
+            assert!(error.contains("`alpha_bar` is") && error.contains("num_train_timesteps"), "{error}");
+            let rescaled = NoiseScheduleConfig { rescale_betas_zero_snr: true, ..config };
+            assert_eq!(alpha_bars(&rescaled).is_ok(), fits_rescaled, "{rescaled:?}");
+        }
     }
 
     #[test]

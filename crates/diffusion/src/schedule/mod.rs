@@ -24,9 +24,9 @@ impl NoiseSchedule {
     /// Computes the schedule.
     ///
     /// # Errors
-    /// [`DiffusionError::OutOfRange`] for a number outside its range;
+    /// [`DiffusionError::OutOfRange`] for a number outside its range and for levels that do not fall;
     /// [`DiffusionError::Unsupported`] for zero terminal SNR with epsilon prediction, since noise
-    /// alone tells such a network's output nothing about `x_0` (Lin et al. 2023, Section 3.1).
+    /// alone tells such a network's output nothing about `x_0` (Lin et al. 2023, Section 3.2).
     pub fn new(config: NoiseScheduleConfig) -> Result<Self, DiffusionError> {
         if config.rescale_betas_zero_snr && config.prediction_type == Prediction::Epsilon {
             return Err(DiffusionError::Unsupported {

@@ -88,18 +88,16 @@ fn tokenizer(name: &str, files: &ModelFiles<'_>, vocab_size: usize) -> Result<Cl
         let needed = format!("below the text encoder's vocab_size {vocab_size}");
         return Err(EditModel::unfit(name, "the largest token id", value, needed));
     }
-    let mut tokenizer_config_json = files.text(name, "tokenizer/tokenizer_config.json")?;
+    let mut tokenizer = TokenizerFiles {
+        vocab_json,
+        merges_txt: files.text(name, "tokenizer/merges.txt")?,
+        tokenizer_config_json: files.text(name, "tokenizer/tokenizer_config.json")?,
+    };
     let special_file = "tokenizer/special_tokens_map.json";
     if files.find(special_file)?.is_some() {
-        // Its tokens win over those of the configuration, as they do in transformers.
-        let file = "tokenizer/tokenizer_config.json";
-        let mut config: BTreeMap<String, Value> = parse(name, file, &tokenizer_config_json)?;
-        let special: BTreeMap<String, Value> = parse(name, special_file, &files.text(name, special_file)?)?;
-        config.extend(special);
-        tokenizer_config_json = Value::from_iter(config).to_string();
+        tokenizer = tokenizer.with_special_tokens(&files.text(name, special_file)?)?;
     }
-    let merges_txt = files.text(name, "tokenizer/merges.txt")?;
-    Ok(ClipTokenizer::from_files(&TokenizerFiles { vocab_json, merges_txt, tokenizer_config_json })?)
+    Ok(ClipTokenizer::from_files(&tokenizer)?)
 }
 
 fn hash(name: &str, files: &ModelFiles<'_>) -> Result<String> {

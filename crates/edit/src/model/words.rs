@@ -8,7 +8,7 @@ use super::{Concept, ModelCard};
 
 /// Concepts that are suggested for one word.
 const N_NEAREST: usize = 3;
-/// Similarity (Jaro 1989, with Winkler's weight for a common beginning, 1990; 0 to 1) from which on a
+/// Similarity (Jaro 1989, with the weight for a common beginning of Winkler 1990; 0 to 1) from which on a
 /// name may be a misspelling or a relative of a word.
 const MIN_SIMILARITY: f64 = 0.8;
 /// Shorter words, mostly "on" and "of", resemble too much by chance.

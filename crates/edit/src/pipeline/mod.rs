@@ -5,7 +5,9 @@
 //! out, resizes it to the model's canvas, paints it, resizes it back, takes out the colour error that is
 //! measured on kept pixels, and pastes. Only samples under the pass's alpha are ever written.
 //!
-//! **Memory**, besides the pictures themselves: at most 32 bytes for each pixel of the region.
+//! **Memory**: the picture (outpainting: its canvas too), every picture of the result, of which several have at
+//! most 1 GiB of samples together ([`MAX_TOTAL_BYTES`](crate::request::MAX_TOTAL_BYTES)), and at most 32 bytes
+//! for each pixel of the region.
 
 mod cut;
 mod pass;
@@ -31,7 +33,7 @@ use crate::watch::Watch;
 const MAX_BATCH: usize = 4;
 /// Width of the band around the mask in which colours are compared, in pixels of the model's canvas:
 /// some latents wide, so that their texture averages out.
-const MATCH_BAND: u32 = 8;
+pub const MATCH_BAND: u32 = 8;
 /// Lanczos, on both ways, as diffusers resizes pictures.
 const FILTER: Filter = Filter::Lanczos3;
 

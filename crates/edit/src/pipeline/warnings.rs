@@ -23,9 +23,12 @@ pub(super) fn warnings(model: &EditModel, request: &EditRequest, passes: &[Pass]
     if factor > SOFT {
         warnings.push(Warning::Enlarged { factor, resolution: model.resolution() });
     }
+    let sampling = &request.settings().sampling;
+    if sampling.negative_prompt.is_some() && sampling.guidance_scale <= 1.0 {
+        warnings.push(Warning::NegativePromptUnused { guidance_scale: sampling.guidance_scale });
+    }
     let tokenizer = &model.parts().tokenizer;
-    let negative = request.settings().sampling.negative_prompt();
-    for text in [request.task().prompt(), negative] {
+    for text in [request.task().prompt(), sampling.negative_prompt()] {
         let n_left_out = tokenizer.n_truncated(text);
         if n_left_out > 0 {
             warnings.push(Warning::PromptTruncated { n_left_out, max_length: tokenizer.max_length() });

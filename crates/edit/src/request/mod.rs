@@ -6,12 +6,16 @@ mod settings;
 mod sides;
 
 pub use self::prompt::Prompt;
-pub use self::settings::{Framing, Sampling, Settings};
+pub use self::settings::{Framing, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Sampling, Settings};
 pub use self::sides::Sides;
 
-use byteedit_image::{Limits, Mask, Picture};
+use byteedit_image::{Limits, Mask, Picture, Size};
 
 use crate::error::{EditError, Result};
+
+/// Most bytes of samples that the pictures of one request have together. A single picture may have more, as
+/// far as [`Limits`] allow.
+pub const MAX_TOTAL_BYTES: u64 = 1 << 30;
 
 /// What to do with the picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,22 +100,24 @@ impl EditRequest {
     /// # Errors
     /// [`EditError::Image`] for a mask of another size than the picture, or a canvas above the limits;
     /// [`EditError::Setting`] or [`EditError::Diffusion`] for a number out of range; the message names
-    /// the value and the range.
+    /// the value and the range. More pictures than [`MAX_TOTAL_BYTES`] holds are out of range too.
     pub fn new(picture: Picture, task: Task, settings: Settings, limits: Limits) -> Result<Self> {
         settings.validate()?;
-        match &task {
+        let size = match &task {
             Task::Edit { edit_mask, .. } | Task::Erase { edit_mask } => {
                 edit_mask.check_size(picture.size())?;
+                picture.size()
             }
             Task::Outpaint { sides, .. } => {
-                sides.plan().canvas_size(picture.size(), &limits)?;
                 let strength = settings.sampling.strength;
                 if strength < 1.0 {
                     let limit = "1 for outpainting: new area has no source to keep a part of";
                     return Err(EditError::setting("strength", strength, limit));
                 }
+                sides.plan().canvas_size(picture.size(), &limits)?
             }
-        }
+        };
+        check_total(&picture, size, settings.count)?;
         Ok(Self { picture, task, settings, limits })
     }
 
@@ -134,4 +140,16 @@ impl EditRequest {
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
+}
+
+/// Checks that `count` pictures of `size`, of the kind that `picture` is, can be held at once.
+fn check_total(picture: &Picture, size: Size, count: usize) -> Result<()> {
+    let pixel_bytes = picture.channels().count() * usize::from(picture.samples().bits() / 8);
+    let picture_bytes = (size.area() * pixel_bytes) as u64;
+    if count > 1 && count as u64 * picture_bytes > MAX_TOTAL_BYTES {
+        let value = format!("{count} of {:.0} MB each", picture_bytes as f64 / 1e6);
+        let limit = "at most 1 GiB of samples together; ask for fewer, then for more from a later seed";
+        return Err(EditError::setting("the count of pictures", value, limit));
+    }
+    Ok(())
 }

@@ -8,9 +8,11 @@ use crate::error::{EditError, Result};
 use crate::model::Defaults;
 
 /// Most pictures of one request.
-const MAX_COUNT: usize = 64;
+pub const MAX_COUNT: usize = 64;
 /// Largest growth and feather in pixels.
-const MAX_RADIUS: u32 = 4096;
+pub const MAX_RADIUS: u32 = 4096;
+/// Most context around a mask in pixels, more than any picture has.
+pub const MAX_PADDING: usize = 100_000;
 /// Context around the mask, as a part of its longer side: the mask then takes some 60 % of the model's
 /// view, the middle of what a small model was trained on.
 const CONTEXT: f64 = 0.35;
@@ -20,7 +22,7 @@ const CONTEXT: f64 = 0.35;
 pub struct Settings {
     /// Seed of the first picture; picture `i` has `seed + i`, wrapping around.
     pub seed: u64,
-    /// Pictures to make, 1 to 64.
+    /// Pictures to make, 1 to 64; of several, the samples take at most 1 GiB together.
     pub count: usize,
     /// What the denoise loop needs.
     pub sampling: Sampling,
@@ -35,7 +37,7 @@ pub struct Sampling {
     pub sampler: SamplerKind,
     /// Steps of the whole schedule, 1 or more and at most what the model was trained on.
     pub n_steps: usize,
-    /// `w` of classifier-free guidance, 0 or more; 1 switches it off and halves the time.
+    /// `w` of classifier-free guidance, 0 or more; up to 1 it is off, at half the time.
     pub guidance_scale: f64,
     /// How far the contrast that guidance adds is taken back, 0 (not at all) to 1.
     pub guidance_rescale: f64,
@@ -54,7 +56,7 @@ pub struct Framing {
     /// Pixels outside the grown mask over which the result fades into the picture, 0 to 4096. It never
     /// changes what the model sees.
     pub feather: u32,
-    /// Context around the mask. Has no effect on outpainting, whose windows bring their own.
+    /// Context around the mask, at most 100,000 px. Has no effect on outpainting, whose windows bring their own.
     pub padding: Padding,
     /// Whether the colour error measured on kept pixels around the mask is taken out of the result.
     pub color_match: bool,
@@ -145,12 +147,15 @@ impl Framing {
                 return Err(EditError::setting(name, format!("{pixels} px"), "at most 4096 px"));
             }
         }
-        if let Padding::Fraction(part) = self.padding
-            && !(part.is_finite() && part >= 0.0)
-        {
-            return Err(EditError::setting("the padding", part, "a finite fraction of 0 or more"));
+        match self.padding {
+            Padding::Pixels(pixels) if pixels > MAX_PADDING => {
+                Err(EditError::setting("the padding", format!("{pixels} px"), "at most 100000 px"))
+            }
+            Padding::Fraction(part) if !(part.is_finite() && part >= 0.0) => {
+                Err(EditError::setting("the padding", part, "a finite fraction of 0 or more"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -192,6 +197,7 @@ mod tests {
             ("growth of the mask is 5000 px", message(|s| s.framing.mask_grow = 5000)),
             ("the feather is 9999 px", message(|s| s.framing.feather = 9999)),
             ("padding is -0.5", message(|s| s.framing.padding = Padding::Fraction(-0.5))),
+            ("padding is 100001 px", message(|s| s.framing.padding = Padding::Pixels(100_001))),
         ] {
             assert!(found.contains(text), "{found}");
         }

@@ -8,8 +8,8 @@ use byteedit_image::{Mask, Size, UnitImage};
 
 use super::{LEVELS, assert_one_size, channel_differences, neighbor_pairs};
 
-/// Width in pixels of the band inside the mask in which [`color_error`] looks, and radius of its
-/// local means.
+/// Width in pixels of the band inside the mask in which [`color_error`] looks, and radius of the local
+/// means of both.
 pub const BAND: u32 = 4;
 
 /// The slow part of the colour error along the inside of the edge (`seam-color`), in levels:
@@ -29,40 +29,80 @@ pub fn color_error(result: &UnitImage, truth: &UnitImage, edit_mask: &Mask) -> O
     let near_kept = edit_mask.invert().dilate(BAND);
     let in_band: Vec<bool> =
         near_kept.repaints().zip(edit_mask.repaints()).map(|(near, repaint)| near && repaint).collect();
-    let (mut sum, mut n_pixels) = (0.0, 0_usize);
+    let mut errors = LocalErrors::new(truth.size());
     for at in (0..in_band.len()).filter(|&at| in_band[at]) {
-        let mut error = [0.0; 3];
-        let mut n_near = 0_usize;
-        for near in window(at, truth.size()).filter(|&near| in_band[near]) {
-            for (channel, error) in error.iter_mut().enumerate() {
-                let at = 3 * near + channel;
-                *error += f64::from(result.data()[at]) - f64::from(truth.data()[at]);
-            }
-            n_near += 1;
-        }
-        sum += error.iter().map(|error| error.abs()).sum::<f64>() / n_near as f64;
-        n_pixels += 1;
+        let error = |channel: usize| {
+            let at = 3 * at + channel;
+            f64::from(result.data()[at]) - f64::from(truth.data()[at])
+        };
+        errors.add(at, [0, 1, 2].map(error));
     }
-    (n_pixels > 0).then(|| LEVELS * sum / (3 * n_pixels) as f64)
+    errors.mean()
 }
 
 /// How much more, or less, the result jumps across the edge than the truth (`seam-gradient`), in
-/// levels: `| J(y) - J(x) |` with `J` the mean of `|a - b|` over all pairs of neighbours of which
-/// one is repainted and one kept, and over the channels. `None` where the mask has no edge inside
-/// the picture.
+/// levels:
+///
+/// ```text
+/// mean over p in E and the channels of | mean over q in E near p of (J_q(y) - J_q(x)) |
+/// ```
+///
+/// with `E` all pairs of neighbours of which one is repainted and one kept, `J_q` the magnitude of the
+/// difference across the pair `q`, and pairs near whose repainted pixels are at most [`BAND`] columns and
+/// rows apart. So a jump here does not make up for a missing one there. `None` where the mask has no edge
+/// inside the picture.
 ///
 /// # Panics
 /// If the three differ in size.
 pub fn gradient_error(result: &UnitImage, truth: &UnitImage, edit_mask: &Mask) -> Option<f64> {
     assert_one_size(result, truth, edit_mask);
     let repaint: Vec<bool> = edit_mask.repaints().collect();
-    let (mut difference, mut n_pairs) = (0.0, 0_usize);
+    let mut errors = LocalErrors::new(truth.size());
     for pair in neighbor_pairs(truth.size()).filter(|(a, b)| repaint[*a] != repaint[*b]) {
-        let jump = |image: &UnitImage| channel_differences(image, pair).iter().map(|d| d.abs()).sum::<f64>();
-        difference += jump(result) - jump(truth);
-        n_pairs += 1;
+        let repainted = if repaint[pair.0] { pair.0 } else { pair.1 };
+        let (found, expected) = (channel_differences(result, pair), channel_differences(truth, pair));
+        errors.add(repainted, [0, 1, 2].map(|channel| found[channel].abs() - expected[channel].abs()));
     }
-    (n_pairs > 0).then(|| LEVELS * difference.abs() / (3 * n_pairs) as f64)
+    errors.mean()
+}
+
+/// Signed errors of the three channels, each at a pixel.
+struct LocalErrors {
+    size: Size,
+    /// For each pixel the sum of its errors.
+    sums: Vec<[f64; 3]>,
+    /// For each pixel the number of its errors.
+    counts: Vec<usize>,
+}
+
+impl LocalErrors {
+    fn new(size: Size) -> Self {
+        Self { size, sums: vec![[0.0; 3]; size.area()], counts: vec![0; size.area()] }
+    }
+
+    fn add(&mut self, at: usize, error: [f64; 3]) {
+        self.sums[at].iter_mut().zip(error).for_each(|(sum, error)| *sum += error);
+        self.counts[at] += 1;
+    }
+
+    /// The mean over all errors and channels of the magnitude of the local mean, in levels; `None` if
+    /// there is no error.
+    fn mean(&self) -> Option<f64> {
+        let is_some = |at: &usize| self.counts[*at] > 0;
+        let (mut sum, mut n_errors) = (0.0, 0_usize);
+        for at in (0..self.counts.len()).filter(is_some) {
+            let mut local = [0.0; 3];
+            let mut n_near = 0_usize;
+            for near in window(at, self.size).filter(is_some) {
+                local.iter_mut().zip(self.sums[near]).for_each(|(local, sum)| *local += sum);
+                n_near += self.counts[near];
+            }
+            let magnitude = local.iter().map(|error| error.abs()).sum::<f64>() / n_near as f64;
+            sum += self.counts[at] as f64 * magnitude;
+            n_errors += self.counts[at];
+        }
+        (n_errors > 0).then(|| LEVELS * sum / (3 * n_errors) as f64)
+    }
 }
 
 /// The pixels at most [`BAND`] columns and rows away.
@@ -112,6 +152,21 @@ mod tests {
         assert!(color_error(&result, &grain(0), &mask).unwrap() < 51.0 / 12.0);
         // The truth jumps by 51 levels across every pair, the inverted grain by none.
         close(gradient_error(&result, &grain(0), &mask), 51.0);
+    }
+
+    #[test]
+    fn a_jump_here_does_not_make_up_for_a_missing_one_there() {
+        let mask = boxed(SIZE, 10, 8, 20, 16);
+        let outside = UnitImage::filled(SIZE, [0.5; 3]);
+        let inside = |left: f32, right: f32| {
+            let inside = picture(SIZE, |x, _| [0.5 + if x < 20 { left } else { right } / 255.0; 3]);
+            composed(&inside, &outside, &mask)
+        };
+        // The left half jumps by 20 levels more than the truth and the right half by 20 less. Of the 72
+        // pairs along the edge, 16 lie so near to where the halves meet that their local means cancel in part:
+        // of 9 columns, 5 to 8 are of one half and the rest of the other.
+        let expected = 20.0 * (56.0 + 4.0 * (1.0 + 3.0 + 5.0 + 7.0) / 9.0) / 72.0;
+        close(gradient_error(&inside(60.0, 20.0), &inside(40.0, 40.0), &mask), expected);
     }
 
     #[test]

@@ -1,19 +1,73 @@
-//! The EXIF user comment, where A1111 keeps its parameters in JPEG and WebP files.
+//! EXIF: the user comment, where A1111 keeps its parameters in JPEG and WebP files, and the thumbnail.
 //!
 //! EXIF is a TIFF structure: directories of 12-byte entries linked by absolute offsets. A comment is
 //! set by appending new copies of the two directories on the way to it and redirecting the header, so
-//! nothing that is already there moves.
+//! nothing that is already there moves. A thumbnail is taken out by overwriting it with zeros.
+
+use std::ops::Range;
 
 /// Pointer from the first directory to the EXIF directory.
 const EXIF_DIRECTORY: u16 = 0x8769;
 /// The comment's tag in the EXIF directory.
 const USER_COMMENT: u16 = 0x9286;
+/// Where a thumbnail's JPEG file or plain samples begin, and how long they are; samples may lie in
+/// several strips.
+const THUMBNAIL: [(u16, u16); 2] = [(0x0201, 0x0202), (0x0111, 0x0117)];
 /// TIFF type "undefined": bytes.
 const UNDEFINED: u16 = 7;
-/// TIFF type of a 32-bit offset.
+/// TIFF type of a 16-bit number.
+const SHORT: u16 = 3;
+/// TIFF type of a 32-bit number or offset.
 const LONG: u16 = 4;
+/// What stands before the TIFF header in JPEG files, and by mistake in some PNG and WebP files.
+const SIGNATURE: &[u8] = b"Exif\0\0";
 /// Big endian, one empty directory at offset 8.
 const EMPTY_TIFF: &[u8] = b"MM\0*\0\0\0\x08\0\0\0\0\0\0";
+
+/// EXIF from its TIFF header on.
+pub(super) fn without_signature(exif: Vec<u8>) -> Vec<u8> {
+    match exif.strip_prefix(SIGNATURE) {
+        Some(tiff) => tiff.to_vec(),
+        None => exif,
+    }
+}
+
+/// `exif` without its thumbnail, which would still show what an edit has taken away: zeros in its place,
+/// and no link to the directory that describes it, the second. All else stays where and as it is.
+pub(super) fn without_thumbnail(exif: Vec<u8>) -> Vec<u8> {
+    blotted(&exif).unwrap_or(exif)
+}
+
+/// `None` if there is no second directory.
+fn blotted(exif: &[u8]) -> Option<Vec<u8>> {
+    let tiff = Tiff::new(exif)?;
+    let root_at = tiff.u32_at(4)?;
+    let (root, second_at) = tiff.directory(root_at).filter(|(_, next)| *next != 0)?;
+    let mut out = exif.to_vec();
+    // Strips of a damaged file may overlap without end; sound ones are no longer than the file together.
+    let mut n_left = out.len();
+    for (start, length) in tiff.thumbnail(second_at) {
+        let bytes = out.get_mut(start..).unwrap_or_default();
+        let length = length.min(bytes.len()).min(n_left);
+        bytes[..length].fill(0);
+        n_left -= length;
+    }
+    // Where a damaged file has them overlap the thumbnail, the directories that are kept win.
+    let pointer = root.iter().find(|entry| entry.tag == EXIF_DIRECTORY).map(|entry| tiff.u32_of(entry.value));
+    let inner = pointer.and_then(|at| Some(directory_span(at, tiff.directory(at)?.0.len())));
+    let span = directory_span(root_at, root.len());
+    let link = span.end..span.end + 4;
+    for kept in [Some(0..8), Some(span), inner].into_iter().flatten() {
+        out[kept.clone()].copy_from_slice(&exif[kept]);
+    }
+    out[link].fill(0);
+    Some(out)
+}
+
+/// Where a directory's count and entries lie.
+fn directory_span(at: u32, n_entries: usize) -> Range<usize> {
+    at as usize..at as usize + 2 + 12 * n_entries
+}
 
 /// The user comment as text, if there is one in Unicode or ASCII.
 pub(super) fn user_comment(exif: &[u8]) -> Option<String> {
@@ -86,7 +140,7 @@ fn set(entries: &mut Vec<Entry>, entry: Entry) {
 }
 
 /// One directory entry; `value` holds up to 4 bytes or an offset, in the file's byte order.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     tag: u16,
     kind: u16,
@@ -147,6 +201,36 @@ impl<'a> Tiff<'a> {
         Some((entries, self.u32_at(at + 2 + 12 * count).unwrap_or(0)))
     }
 
+    /// Where the parts of the picture lie that the directory at `at` describes: offsets and lengths.
+    fn thumbnail(&self, at: u32) -> Vec<(usize, usize)> {
+        let entries = self.directory(at).map(|(entries, _)| entries).unwrap_or_default();
+        let numbers = |tag| {
+            let entry = entries.iter().find(|entry| entry.tag == tag);
+            entry.and_then(|entry| self.numbers(entry)).unwrap_or_default()
+        };
+        let parts =
+            THUMBNAIL.iter().flat_map(|(start, length)| numbers(*start).into_iter().zip(numbers(*length)));
+        parts.collect()
+    }
+
+    /// The whole numbers of an entry; they stand in the entry itself if they fit there.
+    fn numbers(&self, entry: &Entry) -> Option<Vec<usize>> {
+        let width = match entry.kind {
+            SHORT => 2,
+            LONG => 4,
+            _ => return None,
+        };
+        let length = width * entry.count as usize;
+        let place: &[u8] =
+            if length <= 4 { &entry.value } else { self.bytes.get(self.u32_of(entry.value) as usize..)? };
+        let place = Tiff { bytes: place.get(..length)?, big_endian: self.big_endian };
+        let number = |index: usize| match width {
+            2 => place.u16_at(2 * index).map(usize::from),
+            _ => place.u32_at(4 * index).map(|number| number as usize),
+        };
+        (0..entry.count as usize).map(number).collect()
+    }
+
     fn directory_bytes(&self, entries: &[Entry], next: u32) -> Vec<u8> {
         let short = |value: u16| if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
         let mut bytes = short(entries.len() as u16).to_vec();
@@ -164,6 +248,74 @@ impl<'a> Tiff<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// What a thumbnail's bytes are here.
+    const SECRET: &[u8] = b"secret!!";
+
+    /// Camera and orientation in the first directory; in the second, that `SECRET` is the thumbnail, as one
+    /// JPEG or as two strips.
+    fn with_thumbnail(big_endian: bool, is_jpeg: bool) -> Vec<u8> {
+        const CAMERA: &[u8] = b"Camera 1";
+        let tiff = Tiff { bytes: b"", big_endian };
+        let short = if big_endian { [0, 6, 0, 0] } else { [6, 0, 0, 0] };
+        // Header 0, first directory 8, second 38, camera 68, numbers 76, thumbnail 92, tail 100.
+        let first = [
+            tiff.entry(0x010f, 2, CAMERA.len() as u32, 68),
+            Entry { tag: 0x0112, kind: SHORT, count: 1, value: short },
+        ];
+        let second = if is_jpeg {
+            [tiff.entry(0x0201, LONG, 1, 92), tiff.entry(0x0202, LONG, 1, 8)]
+        } else {
+            [tiff.entry(0x0111, LONG, 2, 76), tiff.entry(0x0117, LONG, 2, 84)]
+        };
+        let mut exif = if big_endian { b"MM\0*".to_vec() } else { b"II*\0".to_vec() };
+        exif.extend(tiff.bytes_of(8));
+        exif.extend(tiff.directory_bytes(&first, 38));
+        exif.extend(tiff.directory_bytes(&second, 0));
+        exif.extend(CAMERA);
+        exif.extend([92, 96, 4, 4].map(|number| tiff.bytes_of(number)).concat());
+        exif.extend(SECRET);
+        exif.extend(b"tail");
+        exif
+    }
+
+    #[test]
+    fn a_thumbnail_is_gone_and_all_else_stays() {
+        for (big_endian, is_jpeg) in [(false, false), (false, true), (true, false), (true, true)] {
+            let exif = with_thumbnail(big_endian, is_jpeg);
+            let mut expected = exif.clone();
+            expected[34..38].fill(0);
+            expected[92..100].fill(0);
+            assert_eq!(without_thumbnail(exif), expected);
+            assert_eq!(without_thumbnail(expected.clone()), expected, "without one nothing changes");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn damage_never_panics_and_the_kept_directories_stay(
+            big_endian: bool, is_jpeg: bool, length in 0_usize..=104,
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        ) {
+            let mut exif = with_user_comment(Some(&with_thumbnail(big_endian, is_jpeg)), "hello");
+            let length = exif.len() - length;
+            exif.truncate(length);
+            for (at, value) in damage {
+                let at = at.index(length);
+                exif[at] = value;
+            }
+            let root = |exif: &[u8]| {
+                let tiff = Tiff::new(exif)?;
+                Some(tiff.directory(tiff.u32_at(4)?)?.0)
+            };
+            let found = without_thumbnail(exif.clone());
+            prop_assert_eq!(found.len(), exif.len());
+            prop_assert_eq!(root(&found), root(&exif));
+        }
+    }
 
     #[test]
     fn a_comment_is_read_back_from_new_and_existing_exif() {

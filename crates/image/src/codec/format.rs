@@ -1,6 +1,7 @@
 //! Which file format to write, and what it can hold.
 
 use crate::error::{ImageError, Result};
+use crate::geometry::Size;
 use crate::picture::{Picture, Samples};
 
 /// A file format for pictures.
@@ -67,14 +68,13 @@ impl Format {
     /// [`ImageError::CannotHold`] for transparency in JPEG, 16 bits or a grey profile in WebP, or a
     /// side beyond the format's limit; [`ImageError::InvalidArgument`] for a JPEG quality outside `1..=100`.
     pub fn check(self, picture: &Picture) -> Result<()> {
-        let max_side = match self {
-            Self::Png => u32::MAX as usize >> 1,
+        match self {
+            Self::Png => {}
             Self::Jpeg { quality } => {
                 check_quality(quality)?;
                 if !picture.is_opaque() {
                     return Err(self.cannot_hold("transparency".to_owned()));
                 }
-                JPEG_MAX_SIDE
             }
             Self::WebP => {
                 if matches!(picture.samples(), Samples::U16(_)) {
@@ -84,11 +84,24 @@ impl Format {
                 if picture.channels().color_count() == 1 && picture.metadata().icc.is_some() {
                     return Err(self.cannot_hold("grey with a colour profile".to_owned()));
                 }
-                WEBP_MAX_SIDE
             }
+        }
+        self.check_size(picture.size())
+    }
+
+    /// Checks that this format can state a size: the part of [`Format::check`] that can be asked of a
+    /// picture which is not there yet, such as an outpainting's canvas.
+    ///
+    /// # Errors
+    /// [`ImageError::CannotHold`] for a side beyond the format's limit.
+    pub fn check_size(self, size: Size) -> Result<()> {
+        let max_side = match self {
+            Self::Png => u32::MAX as usize >> 1,
+            Self::Jpeg { .. } => JPEG_MAX_SIDE,
+            Self::WebP => WEBP_MAX_SIDE,
         };
-        if picture.width().max(picture.height()) > max_side {
-            return Err(self.cannot_hold(format!("{} px (largest side: {max_side})", picture.size())));
+        if size.width.max(size.height) > max_side {
+            return Err(self.cannot_hold(format!("{size} px (largest side: {max_side})")));
         }
         Ok(())
     }
@@ -155,7 +168,6 @@ impl Encoding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Size;
     use crate::picture::{Channels, Metadata};
 
     #[test]

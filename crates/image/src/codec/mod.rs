@@ -17,8 +17,8 @@ mod sniff;
 mod webp;
 
 pub use format::{Effort, Encoding, Format};
+pub use sniff::{HEAD_BYTES, sniff};
 
-use self::sniff::Container;
 use crate::error::{ImageError, Result};
 use crate::parameters::Parameters;
 use crate::picture::{Metadata, Picture};
@@ -55,17 +55,20 @@ impl Limits {
 ///
 /// Depth and channels stay as they are, except that palettes and `tRNS` become RGB(A) or grey and
 /// alpha, grey of less than 8 bits becomes 8 bits, and WebP always holds RGB. EXIF orientation is
-/// applied to the samples and set to 1 in the kept EXIF.
+/// applied to the samples and set to 1 in the kept EXIF, whose thumbnail is taken out: it would still show
+/// the picture as it was before an edit.
 ///
 /// # Errors
 /// [`ImageError::UnknownFormat`], [`ImageError::Unsupported`] (CMYK, animation, 12-bit JPEG),
 /// [`ImageError::Truncated`], [`ImageError::Damaged`] or [`ImageError::TooLarge`].
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture> {
-    let picture = match sniff::container(bytes)? {
-        Container::Png => png::decode(bytes, limits)?,
-        Container::Jpeg => jpeg::decode(bytes, limits)?,
-        Container::WebP => webp::decode(bytes, limits)?,
+    let mut picture = match sniff(bytes)? {
+        Format::Png => png::decode(bytes, limits)?,
+        Format::Jpeg { .. } => jpeg::decode(bytes, limits)?,
+        Format::WebP => webp::decode(bytes, limits)?,
     };
+    let exif = &mut picture.metadata_mut().exif;
+    *exif = exif.take().map(exif::without_thumbnail);
     Ok(orientation::upright(picture))
 }
 

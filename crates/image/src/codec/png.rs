@@ -5,6 +5,7 @@ use std::io::{Cursor, ErrorKind};
 use png::text_metadata::{ITXtChunk, TEXtChunk};
 use png::{BitDepth, ColorType, Compression, DecodingError, Transformations};
 
+use super::exif::without_signature;
 use super::{Limits, merged_text};
 use crate::codec::{Effort, Encoding, Format};
 use crate::error::{ImageError, Result};
@@ -58,23 +59,49 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture> {
         Samples::U8(samples)
     };
     reader.finish().map_err(damage)?;
-    let metadata = metadata(reader.info(), bytes);
+    let metadata = metadata(reader.info(), bytes, limits);
     Ok(Picture::new(size, channels, samples)?.with_metadata(metadata))
 }
 
-fn metadata(info: &png::Info<'_>, bytes: &[u8]) -> Metadata {
-    let plain = info.uncompressed_latin1_text.iter().map(|chunk| (chunk.keyword.clone(), chunk.text.clone()));
-    // Text that cannot be decompressed is not worth refusing the picture for.
-    let packed =
-        info.compressed_latin1_text.iter().filter_map(|c| Some((c.keyword.clone(), c.get_text().ok()?)));
-    let unicode = info.utf8_text.iter().filter_map(|c| Some((c.keyword.clone(), c.get_text().ok()?)));
+fn metadata(info: &png::Info<'_>, bytes: &[u8], limits: &Limits) -> Metadata {
+    let icc = info.icc_profile.as_ref().map(|profile| profile.to_vec());
+    let exif = info.exif_metadata.as_ref().map(|exif| without_signature(exif.to_vec()));
+    let n_used = icc.as_ref().map_or(0, Vec::len) + exif.as_ref().map_or(0, Vec::len);
     Metadata {
-        icc: info.icc_profile.as_ref().map(|profile| profile.to_vec()),
-        exif: info.exif_metadata.as_ref().map(|exif| exif.to_vec()),
-        text: plain.chain(packed).chain(unicode).collect(),
+        icc,
+        exif,
+        text: texts(info, limits.max_metadata_bytes.saturating_sub(n_used)),
         png_chunks: kept_chunks(bytes),
         source_format: Some(Format::Png),
     }
+}
+
+/// The texts, decompressed as long as they fit into `n_left` bytes together. Text that does not, or that
+/// is damaged, is not worth refusing the picture for.
+fn texts(info: &png::Info<'_>, mut n_left: usize) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    let mut add = |keyword: &str, within: &dyn Fn(usize) -> Option<String>| {
+        if let Some(text) = within(n_left) {
+            n_left = n_left.saturating_sub(text.len());
+            texts.push((keyword.to_owned(), text));
+        }
+    };
+    for chunk in &info.uncompressed_latin1_text {
+        add(&chunk.keyword, &|_| Some(chunk.text.clone()));
+    }
+    for chunk in &info.compressed_latin1_text {
+        add(&chunk.keyword, &|limit| {
+            let mut chunk = chunk.clone();
+            chunk.decompress_text_with_limit(limit).and_then(|()| chunk.get_text()).ok()
+        });
+    }
+    for chunk in &info.utf8_text {
+        add(&chunk.keyword, &|limit| {
+            let mut chunk = chunk.clone();
+            chunk.decompress_text_with_limit(limit).and_then(|()| chunk.get_text()).ok()
+        });
+    }
+    texts
 }
 
 /// Walks the chunks before the pixels: 4 bytes length, 4 bytes type, content, 4 bytes checksum.

@@ -1,23 +1,23 @@
 //! Tells a file's format from its first bytes.
 
+use super::Format;
 use crate::error::{ImageError, Result};
 
-/// The containers that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Container {
-    Png,
-    Jpeg,
-    WebP,
-}
+/// How much of a file's beginning [`sniff`] looks at.
+pub const HEAD_BYTES: usize = 16;
 
-/// The container that `bytes` begin with.
-pub(super) fn container(bytes: &[u8]) -> Result<Container> {
+/// The format of a file that begins with `bytes`, of which the first [`HEAD_BYTES`] decide. A JPEG's quality
+/// stands in no file; it is [`Format::DEFAULT_JPEG_QUALITY`].
+///
+/// # Errors
+/// [`ImageError::UnknownFormat`], which says what the content looks like.
+pub fn sniff(bytes: &[u8]) -> Result<Format> {
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        Ok(Container::Png)
+        Ok(Format::Png)
     } else if bytes.starts_with(b"\xff\xd8\xff") {
-        Ok(Container::Jpeg)
+        Ok(Format::Jpeg { quality: Format::DEFAULT_JPEG_QUALITY })
     } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        Ok(Container::WebP)
+        Ok(Format::WebP)
     } else {
         Err(ImageError::UnknownFormat { found: describe(bytes) })
     }
@@ -44,7 +44,7 @@ fn describe(bytes: &[u8]) -> String {
     if let Some((_, name)) = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return (*name).to_owned();
     }
-    let head = &bytes[..bytes.len().min(16)];
+    let head = &bytes[..bytes.len().min(HEAD_BYTES)];
     let printable = head.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t'));
     if printable {
         return format!("text that begins with {:?}", String::from_utf8_lossy(head));
@@ -59,9 +59,9 @@ mod tests {
 
     #[test]
     fn only_the_content_decides() {
-        assert_eq!(container(b"\x89PNG\r\n\x1a\n...."), Ok(Container::Png));
-        assert_eq!(container(b"\xff\xd8\xff\xe0"), Ok(Container::Jpeg));
-        assert_eq!(container(b"RIFF\x04\0\0\0WEBPVP8L"), Ok(Container::WebP));
+        assert_eq!(sniff(b"\x89PNG\r\n\x1a\n...."), Ok(Format::Png));
+        assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Ok(Format::Jpeg { quality: 95 }));
+        assert_eq!(sniff(b"RIFF\x04\0\0\0WEBPVP8L"), Ok(Format::WebP));
         for (bytes, says) in [
             (&b"hello, I am called photo.png"[..], "text that begins with \"hello, I am call\""),
             (b"", "empty"),
@@ -70,8 +70,9 @@ mod tests {
             (b"\x01\x02\x03\x04\x05", "01 02 03 04"),
             (b"RIFF\x04\0\0\0WAVE", "bytes 52 49 46 46"),
         ] {
-            let message = container(bytes).unwrap_err().to_string();
-            assert!(message.contains(says), "{message}");
+            let error = sniff(bytes).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+            assert_eq!(sniff(&bytes[..bytes.len().min(HEAD_BYTES)]), Err(error), "the head decides");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{Cursor, ErrorKind};
 
 use image_webp::{ColorType, DecodingError, WebPDecoder, WebPEncoder};
 
+use super::exif::without_signature;
 use super::{Limits, exif_with_parameters, text_from_exif};
 use crate::codec::Format;
 use crate::error::{ImageError, Result};
@@ -11,9 +12,6 @@ use crate::geometry::Size;
 use crate::picture::{Channels, Metadata, Picture, Samples};
 
 const NAME: &str = "WebP";
-
-/// JPEG's EXIF signature, which some programs put into WebP's EXIF chunk as well.
-const EXIF_SIGNATURE: &[u8] = b"Exif\0\0";
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture> {
     let truncated = || ImageError::Truncated { format: NAME, length: bytes.len() };
@@ -53,13 +51,6 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture> {
         source_format: Some(Format::WebP),
     };
     Ok(Picture::new(size, channels, Samples::U8(samples))?.with_metadata(metadata))
-}
-
-fn without_signature(exif: Vec<u8>) -> Vec<u8> {
-    match exif.strip_prefix(EXIF_SIGNATURE) {
-        Some(tiff) => tiff.to_vec(),
-        None => exif,
-    }
 }
 
 pub(super) fn encode(picture: &Picture, added: &[(String, String)]) -> Result<Vec<u8>> {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::ModelError;
 use crate::component::{check_extra_keys, parse, unsupported};
+use crate::limits::{check_epsilon, check_layers, check_widths};
 
 const CLASS: &str = "CLIPTextModel";
 
@@ -49,6 +50,7 @@ pub struct CLIPTextConfig {
     pub extra: Map<String, Value>,
 }
 
+/// Keys that transformers writes and the values under which they change nothing.
 const NEUTRAL: &[(&str, &[&str])] = &[
     ("architectures", &[]),
     ("attention_dropout", &["0.0", "0"]),
@@ -73,6 +75,16 @@ impl CLIPTextConfig {
     pub fn from_json(json: &str) -> Result<Self, ModelError> {
         let config: Self = parse(CLASS, json)?;
         check_extra_keys(CLASS, &config.extra, NEUTRAL)?;
+        check_layers(CLASS, &[("num_hidden_layers", config.num_hidden_layers)])?;
+        check_widths(
+            CLASS,
+            &[
+                ("hidden_size", config.hidden_size),
+                ("intermediate_size", config.intermediate_size),
+                ("max_position_embeddings", config.max_position_embeddings),
+            ],
+        )?;
+        check_epsilon(CLASS, "layer_norm_eps", config.layer_norm_eps)?;
         let n_heads = config.num_attention_heads;
         if n_heads == 0 || !config.hidden_size.is_multiple_of(n_heads) {
             let remedy = format!("hidden_size {} cannot be split into that many heads", config.hidden_size);

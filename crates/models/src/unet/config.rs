@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ModelError;
-use crate::component::{check_extra_keys, parse, unsupported};
+use crate::component::{OFF, check_extra_keys, parse, unsupported};
+use crate::limits::{check_epsilon, check_layers, check_levels, check_widths};
 
 const CLASS: &str = "UNet2DConditionModel";
 
@@ -102,17 +103,37 @@ pub struct UNet2DConditionConfig {
 /// Keys that diffusers writes and the values under which they change nothing.
 const NEUTRAL: &[(&str, &[&str])] = &[
     ("act_fn", &["\"silu\""]),
+    ("addition_embed_type", OFF),
     ("addition_embed_type_num_heads", &[]),
+    ("addition_time_embed_dim", OFF),
     ("attention_type", &["\"default\""]),
+    ("center_input_sample", OFF),
+    ("class_embed_type", OFF),
+    ("class_embeddings_concat", OFF),
     ("conv_in_kernel", &["3"]),
     ("conv_out_kernel", &["3"]),
+    ("cross_attention_norm", OFF),
     ("downsample_padding", &["1"]),
     ("dropout", &["0.0", "0"]),
+    ("dual_cross_attention", OFF),
+    ("encoder_hid_dim", OFF),
+    ("encoder_hid_dim_type", OFF),
+    ("mid_block_only_cross_attention", OFF),
     ("mid_block_scale_factor", &["1", "1.0"]),
     ("mid_block_type", &["\"UNetMidBlock2DCrossAttn\""]),
-    ("resnet_time_scale_shift", &["\"default\""]),
+    ("num_attention_heads", OFF),
+    ("num_class_embeds", OFF),
+    ("only_cross_attention", OFF),
+    ("projection_class_embeddings_input_dim", OFF),
     ("resnet_out_scale_factor", &["1.0", "1"]),
+    ("resnet_skip_time_act", OFF),
+    ("resnet_time_scale_shift", &["\"default\""]),
+    ("reverse_transformer_layers_per_block", OFF),
+    ("time_cond_proj_dim", OFF),
+    ("time_embedding_act_fn", OFF),
+    ("time_embedding_dim", OFF),
     ("time_embedding_type", &["\"positional\""]),
+    ("timestep_post_act", OFF),
     ("upcast_attention", &[]),
 ];
 
@@ -150,18 +171,8 @@ impl UNet2DConditionConfig {
 
     fn check(&self) -> Result<(), ModelError> {
         check_extra_keys(CLASS, &self.extra, NEUTRAL)?;
+        self.check_numbers()?;
         let n_blocks = self.block_out_channels.len();
-        if n_blocks == 0 {
-            return Err(unsupported(
-                CLASS,
-                "block_out_channels",
-                &self.block_out_channels,
-                "at least one is needed",
-            ));
-        }
-        if self.layers_per_block == 0 {
-            return Err(unsupported(CLASS, "layers_per_block", 0, "at least 1 is needed"));
-        }
         let down_fits =
             self.down_block_types.len() == n_blocks && self.down_block_types.iter().all(|b| b.is_down());
         if !down_fits {
@@ -175,7 +186,7 @@ impl UNet2DConditionConfig {
             return Err(unsupported(CLASS, "up_block_types", &self.up_block_types, remedy));
         }
         for (block, &channels) in self.block_out_channels.iter().enumerate() {
-            if self.norm_num_groups == 0 || channels == 0 || channels % self.norm_num_groups != 0 {
+            if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
                 let remedy = format!("it is not a multiple of norm_num_groups {}", self.norm_num_groups);
                 return Err(unsupported(CLASS, "block_out_channels", channels, remedy));
             }
@@ -186,7 +197,7 @@ impl UNet2DConditionConfig {
                     return Err(unsupported(CLASS, "attention_head_dim", heads, remedy));
                 }
             }
-            if self.transformer_layers_per_block.at(block).is_none() {
+            let Some(n_layers) = self.transformer_layers_per_block.at(block) else {
                 let value = &self.transformer_layers_per_block;
                 return Err(unsupported(
                     CLASS,
@@ -194,7 +205,34 @@ impl UNet2DConditionConfig {
                     value,
                     "one for each block is needed",
                 ));
-            }
+            };
+            check_layers(CLASS, &[("transformer_layers_per_block", n_layers)])?;
+        }
+        Ok(())
+    }
+
+    /// Checks the range of each number by itself, and of those that the time features are made from.
+    fn check_numbers(&self) -> Result<(), ModelError> {
+        check_levels(CLASS, &self.block_out_channels)?;
+        check_layers(CLASS, &[("layers_per_block", self.layers_per_block)])?;
+        check_widths(
+            CLASS,
+            &[
+                ("in_channels", self.in_channels),
+                ("out_channels", self.out_channels),
+                ("cross_attention_dim", self.cross_attention_dim),
+            ],
+        )?;
+        check_epsilon(CLASS, "norm_eps", self.norm_eps)?;
+        let channels = self.block_out_channels[0];
+        if !channels.is_multiple_of(2) {
+            let remedy = "but the first width must be even: half of the time features are sines";
+            return Err(unsupported(CLASS, "block_out_channels", channels, remedy));
+        }
+        let half = channels / 2;
+        if self.freq_shift >= half as f64 {
+            let remedy = format!("but it must be below {half}, half of block_out_channels[0]");
+            return Err(unsupported(CLASS, "freq_shift", self.freq_shift, remedy));
         }
         Ok(())
     }

@@ -12,7 +12,8 @@ use super::AutoencoderKLConfig;
 const EPSILON: f64 = 1e-6;
 
 /// Where the posterior's log-variances start. From 0, the noise would be as large as the means; the
-/// decoder then learns to ignore most channels before the encoder learns to be precise.
+/// decoder then learns to ignore most channels before the encoder learns to be precise. Only without
+/// a `quant_conv`, which would mix them with the means.
 const INITIAL_LOG_VAR: f32 = -8.0;
 
 fn norm_settings(config: &AutoencoderKLConfig) -> NormSettings {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ModelError;
-use crate::component::{check_extra_keys, parse, unsupported};
+use crate::component::{OFF, check_extra_keys, parse, unsupported};
+use crate::limits::{check_layers, check_levels, check_widths};
 
 const CLASS: &str = "AutoencoderKL";
 
@@ -55,8 +56,14 @@ pub struct AutoencoderKLConfig {
     pub extra: Map<String, Value>,
 }
 
-const NEUTRAL: &[(&str, &[&str])] =
-    &[("act_fn", &["\"silu\""]), ("force_upcast", &[]), ("shift_factor", &["0.0", "0"])];
+/// Keys that diffusers writes and the values under which they change nothing.
+const NEUTRAL: &[(&str, &[&str])] = &[
+    ("act_fn", &["\"silu\""]),
+    ("force_upcast", &[]),
+    ("latents_mean", OFF),
+    ("latents_std", OFF),
+    ("shift_factor", &["null", "0.0", "0"]),
+];
 
 impl AutoencoderKLConfig {
     /// Parses and checks `config.json`.
@@ -80,17 +87,19 @@ impl AutoencoderKLConfig {
 
     fn check(&self) -> Result<(), ModelError> {
         check_extra_keys(CLASS, &self.extra, NEUTRAL)?;
+        check_levels(CLASS, &self.block_out_channels)?;
+        check_layers(CLASS, &[("layers_per_block", self.layers_per_block)])?;
+        check_widths(
+            CLASS,
+            &[
+                ("in_channels", self.in_channels),
+                ("out_channels", self.out_channels),
+                ("latent_channels", self.latent_channels),
+            ],
+        )?;
         let n_blocks = self.block_out_channels.len();
-        if n_blocks == 0 {
-            return Err(unsupported(
-                CLASS,
-                "block_out_channels",
-                &self.block_out_channels,
-                "at least one is needed",
-            ));
-        }
         for &channels in &self.block_out_channels {
-            if self.norm_num_groups == 0 || channels == 0 || channels % self.norm_num_groups != 0 {
+            if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
                 let remedy = format!("it is not a multiple of norm_num_groups {}", self.norm_num_groups);
                 return Err(unsupported(CLASS, "block_out_channels", channels, remedy));
             }

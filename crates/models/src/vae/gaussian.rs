@@ -40,3 +40,18 @@ impl DiagonalGaussian {
         kl.sum_dim(1).sum_dim(2).sum_dim(3).sum() / (batch * height * width) as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_sample_is_the_mean_and_a_share_of_the_deviation() {
+        let of = |value: f32| Tensor::<4>::full([1, 1, 1, 1], value, &Device::default());
+        // A variance of 4 is a deviation of 2, of which the noise takes a half.
+        let posterior = DiagonalGaussian { mean: of(1.0), log_var: of(4.0_f32.ln()) };
+        assert!((posterior.sample(of(0.5)).into_scalar::<f32>() - 2.0).abs() < 1e-6);
+    }
+}

@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::activation::{gelu, silu, softmax};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Tensor, assert_shape};
 use burn_dispatch::DispatchDevice;
 
 use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
@@ -14,6 +14,22 @@ fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
+/// The extents of `x`, none of which may be 0: the kernels divide their work by them.
+#[track_caller]
+fn non_empty<const D: usize>(x: &Tensor<D>) -> [usize; D] {
+    let dims = x.dims();
+    assert!(!dims.contains(&0), "a tensor without elements, {dims:?}, is no input of a network");
+    dims
+}
+
+#[track_caller]
+fn assert_splits(width: usize, n_parts: usize, parts: &str) {
+    assert!(
+        n_parts > 0 && width.is_multiple_of(n_parts),
+        "{width} channels cannot be split into {n_parts} {parts}"
+    );
+}
+
 /// 2-D convolution with a square kernel.
 ///
 /// # Shapes
@@ -21,7 +37,21 @@ fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
 /// - `weight`: `[channels_out, channels_in, kernel, kernel]`
 /// - `bias`: `[channels_out]`
 /// - returns `[batch, channels_out, (height + 2 padding - kernel) / stride + 1, ...]`
+///
+/// # Panics
+/// If the shapes do not fit each other, an extent or the stride is 0, the padding is as large as the
+/// kernel, or the kernel larger than the padded picture.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize, padding: usize) -> Tensor<4> {
+    let [_, channels_in, height, width] = non_empty(&x);
+    let [channels_out, _, kernel, _] = non_empty(&weight);
+    assert_shape!(weight, [channels_out, channels_in, kernel, kernel]);
+    assert_shape!(bias, [channels_out]);
+    assert!(stride > 0, "a convolution needs a stride of at least 1, not 0");
+    assert!(padding < kernel, "padding {padding} is not below the kernel's size {kernel}");
+    assert!(
+        height.min(width) + 2 * padding >= kernel,
+        "a kernel of {kernel} does not fit into {height} x {width} with padding {padding}"
+    );
     if !has_kernel(&x) {
         return conv2d_reference(x, weight, bias, stride, padding);
     }
@@ -50,6 +80,9 @@ pub fn conv2d_reference(
 /// # Shapes
 /// - `x`, result: `[batch, channels, height, width]`
 /// - `weight`, `bias`: `[channels]`
+///
+/// # Panics
+/// If the shapes do not fit each other, an extent is 0, or the channels cannot be split into the groups.
 pub fn group_norm(
     x: Tensor<4>,
     weight: Tensor<1>,
@@ -58,6 +91,10 @@ pub fn group_norm(
     epsilon: f64,
     with_silu: bool,
 ) -> Tensor<4> {
+    let [_, channels, _, _] = non_empty(&x);
+    assert_shape!(weight, [channels]);
+    assert_shape!(bias, [channels]);
+    assert_splits(channels, n_groups, "groups");
     if !has_kernel(&x) {
         return group_norm_reference(x, weight, bias, n_groups, epsilon, with_silu);
     }
@@ -89,12 +126,17 @@ pub fn group_norm_reference(
     if with_silu { silu(y) } else { y }
 }
 
-/// `value * gelu(gate)` with the two halves of the last dimension (Shazeer 2020, Eq. 6).
+/// `value * gelu(gate)` with the two halves of the last dimension (Shazeer 2020, Eq. 5).
 ///
 /// # Shapes
 /// - `x`: `[batch, tokens, 2 * d]`, values first
 /// - returns `[batch, tokens, d]`
+///
+/// # Panics
+/// If the last extent is odd or an extent is 0.
 pub fn geglu(x: Tensor<3>) -> Tensor<3> {
+    let [_, _, width] = non_empty(&x);
+    assert_splits(width, 2, "halves");
     if !has_kernel(&x) {
         return geglu_reference(x);
     }
@@ -112,7 +154,15 @@ pub fn geglu_reference(x: Tensor<3>) -> Tensor<3> {
 /// # Shapes
 /// - `q`, result: `[batch, tokens, n_heads * d_head]`
 /// - `k`, `v`: `[batch, keys, n_heads * d_head]`
+///
+/// # Panics
+/// If the shapes do not fit each other, an extent is 0, or the width cannot be split into the heads.
 pub fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, n_heads: usize) -> Tensor<3> {
+    let [batch, _, width] = non_empty(&q);
+    let [_, keys, _] = non_empty(&k);
+    assert_shape!(k, [batch, keys, width]);
+    assert_shape!(v, [batch, keys, width]);
+    assert_splits(width, n_heads, "heads");
     if !has_kernel(&q) {
         return attention_reference(q, k, v, n_heads);
     }
@@ -129,4 +179,68 @@ pub fn attention_reference(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, n_heads: us
     let (q, k, v) = (split_heads(q, n_heads), split_heads(k, n_heads), split_heads(v, n_heads));
     let scale = 1.0 / (q.dims()[3] as f64).sqrt();
     merge_heads(softmax((q * scale).matmul(k.transpose()), 3).matmul(v))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn zeros<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+        Tensor::zeros(shape, &Device::flex())
+    }
+
+    #[test]
+    fn f32_on_the_cpu_has_kernels_and_f64_has_not() {
+        assert!(has_kernel(&zeros([1])));
+        assert!(has_kernel(&Tensor::from_inner(zeros([1])).require_grad()));
+        assert!(!has_kernel(&Tensor::<1>::zeros([1], (&Device::flex(), DType::F64))));
+    }
+
+    /// What a kernel says about inputs that do not fit.
+    fn complaint<const D: usize>(kernel: impl FnOnce() -> Tensor<D>) -> String {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(kernel)).expect_err("it fits");
+        panic
+            .downcast_ref::<String>()
+            .cloned()
+            .unwrap_or_else(|| (*panic.downcast_ref::<&str>().unwrap()).into())
+    }
+
+    #[test]
+    fn inputs_that_do_not_fit_are_named_with_both_numbers() {
+        let conv = |x: [usize; 4], weight: [usize; 4], bias: usize, stride: usize, padding: usize| {
+            complaint(|| conv2d(zeros(x), zeros(weight), zeros([bias]), stride, padding))
+        };
+        let norm = |weight: usize, bias: usize, n_groups: usize| {
+            complaint(|| {
+                group_norm(zeros([1, 6, 2, 2]), zeros([weight]), zeros([bias]), n_groups, 1e-5, false)
+            })
+        };
+        let attend = |q: [usize; 3], k: [usize; 3], v: [usize; 3], n_heads: usize| {
+            complaint(|| attention(zeros(q), zeros(k), zeros(v), n_heads))
+        };
+        for (message, parts) in [
+            (conv([1, 4, 8, 8], [2, 3, 3, 3], 2, 1, 1), ["expected 4", "got 3"]),
+            (conv([1, 4, 8, 8], [2, 4, 3, 1], 2, 1, 0), ["expected 3", "got 1"]),
+            (conv([1, 4, 8, 8], [2, 4, 3, 3], 5, 1, 1), ["expected 2", "got 5"]),
+            (conv([1, 4, 8, 8], [2, 4, 3, 3], 2, 0, 1), ["stride", "0"]),
+            (conv([1, 4, 8, 8], [2, 4, 3, 3], 2, 1, 3), ["padding 3", "size 3"]),
+            (conv([1, 4, 8, 2], [2, 4, 3, 3], 2, 1, 0), ["kernel of 3", "8 x 2"]),
+            (conv([0, 4, 8, 8], [2, 4, 3, 3], 2, 1, 1), ["without elements", "[0, 4, 8, 8]"]),
+            (norm(9, 6, 3), ["expected 6", "got 9"]),
+            (norm(6, 5, 3), ["expected 6", "got 5"]),
+            (norm(6, 6, 4), ["6 channels", "4 groups"]),
+            (norm(6, 6, 0), ["6 channels", "0 groups"]),
+            (complaint(|| geglu(zeros([1, 2, 7]))), ["7 channels", "2 halves"]),
+            (complaint(|| geglu(zeros([1, 0, 8]))), ["without elements", "[1, 0, 8]"]),
+            (attend([1, 3, 8], [1, 5, 8], [1, 4, 8], 2), ["expected 5", "got 4"]),
+            (attend([1, 3, 8], [1, 5, 6], [1, 5, 6], 2), ["expected 8", "got 6"]),
+            (attend([1, 3, 8], [2, 5, 8], [2, 5, 8], 2), ["expected 1", "got 2"]),
+            (attend([1, 3, 8], [1, 5, 8], [1, 5, 8], 3), ["8 channels", "3 heads"]),
+            (attend([1, 3, 8], [1, 0, 8], [1, 0, 8], 2), ["without elements", "[1, 0, 8]"]),
+        ] {
+            assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::latents::PoolConfig;
 use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
 use crate::run::read_config;
 use crate::source::PairConfig;
-use crate::training::{ReportConfig, TrainingConfig};
+use crate::training::{MAX_HELD_OUT, MAX_SIDE, ReportConfig, TrainingConfig};
 use crate::vocabulary::VocabularyConfig;
 use crate::{Result, TrainError};
 
@@ -91,6 +91,9 @@ pub struct Provenance {
     pub vae_sha256: String,
     /// SHA-256 of the U-Net's weight file that a warm start began from.
     pub init_unet_sha256: Option<String>,
+    /// SHA-256 of the tokenizer's files.
+    #[serde(default)]
+    pub tokenizer_sha256: String,
     /// Hash of the training pairs.
     pub data_sha256: String,
 }
@@ -112,6 +115,7 @@ impl BaseRunConfig {
             timestep_spacing: Some(TimestepSpacing::Trailing),
             steps_offset: 0,
             set_alpha_to_one: true,
+            rescale_betas_zero_snr: true,
             ..NoiseScheduleConfig::stable_diffusion()
         };
         Self {
@@ -133,7 +137,7 @@ impl BaseRunConfig {
             training: TrainingConfig {
                 seed: 0,
                 n_steps: 20_000,
-                batch_size: 32,
+                batch_size: 16,
                 n_accumulate: 1,
                 learning_rate: LrSchedule { peak: 4e-4, warmup_steps: 200, decay: Decay::Constant },
                 optimizer: AdamWConfig::default(),
@@ -158,11 +162,23 @@ impl BaseRunConfig {
         read_config(folder)
     }
 
-    /// Fills in what follows from the autoencoder.
-    pub(crate) fn fit_to(&mut self, vae: &AutoencoderKLConfig) {
-        self.unet.in_channels = 2 * vae.latent_channels + 1;
-        self.unet.out_channels = vae.latent_channels;
+    /// Fills in what follows from the autoencoder; a sentence for each number of channels that was another.
+    pub(crate) fn fit_to(&mut self, vae: &AutoencoderKLConfig) -> Vec<String> {
+        let n = vae.latent_channels;
+        let unet = &mut self.unet;
+        let channels =
+            [("in_channels", &mut unet.in_channels, 2 * n + 1), ("out_channels", &mut unet.out_channels, n)];
+        let mut changes = Vec::new();
+        for (key, value, fitting) in channels {
+            let old = std::mem::replace(value, fitting);
+            if old != fitting {
+                changes.push(format!(
+                    "`unet.{key}` is {fitting} instead of {old}: the autoencoder has {n} latent channels"
+                ));
+            }
+        }
         self.unet.sample_size = self.data.picture_size / vae.downscale();
+        changes
     }
 
     /// Checks every number, once the parts that are filled in are there.
@@ -180,12 +196,9 @@ impl BaseRunConfig {
         }
         let multiple = vae.downscale() * self.unet.size_multiple();
         let size = self.data.picture_size;
-        if size == 0 || !size.is_multiple_of(multiple) {
-            return Err(TrainError::config(
-                "data.picture_size",
-                size,
-                format!("a positive multiple of {multiple}"),
-            ));
+        if size == 0 || !size.is_multiple_of(multiple) || size > MAX_SIDE {
+            let limit = format!("a positive multiple of {multiple} up to {MAX_SIDE}");
+            return Err(TrainError::config("data.picture_size", size, limit));
         }
         NoiseSchedule::new(self.schedule.clone())?;
         self.samples.validate()?;
@@ -200,8 +213,9 @@ impl BaseRunConfig {
             return Err(TrainError::config("loss.offset_noise", offset_noise, "0 or more"));
         }
         let n = self.validation.n_samples;
-        if n == 0 || !n.is_multiple_of(4) {
-            return Err(TrainError::config("validation.n_samples", n, "a positive multiple of 4"));
+        if n == 0 || !n.is_multiple_of(4) || n > MAX_HELD_OUT {
+            let limit = format!("a positive multiple of 4 up to {MAX_HELD_OUT}");
+            return Err(TrainError::config("validation.n_samples", n, limit));
         }
         self.vocabulary.validate()?;
         self.data.validate()?;
@@ -229,7 +243,7 @@ mod tests {
     fn the_preset_fits_the_autoencoders_preset_and_survives_its_file() {
         let vae = VaeRunConfig::mini().vae;
         let mut preset = BaseRunConfig::mini();
-        preset.fit_to(&vae);
+        assert!(preset.fit_to(&vae).is_empty());
         assert_eq!(preset, BaseRunConfig::mini(), "nothing is left to fill in");
         preset.validate(&vae).unwrap();
         let text = serde_json::to_string(&preset).unwrap();
@@ -239,12 +253,15 @@ mod tests {
     #[test]
     fn the_channels_follow_from_the_autoencoder() {
         let mut vae = VaeRunConfig::mini().vae;
-        vae.latent_channels = 12;
+        vae.latent_channels = 4;
         let mut config = BaseRunConfig::mini();
         config.data.picture_size = 64;
-        config.fit_to(&vae);
+        let changes = config.fit_to(&vae);
         let unet = &config.unet;
-        assert_eq!((unet.in_channels, unet.out_channels, unet.sample_size), (25, 12, 8));
+        assert_eq!((unet.in_channels, unet.out_channels, unet.sample_size), (9, 4, 8));
+        // Nothing is corrected silently.
+        assert!(changes[0].contains("`unet.in_channels` is 9 instead of 25"), "{changes:?}");
+        assert!(changes[1].contains("`unet.out_channels` is 4 instead of 12"), "{changes:?}");
     }
 
     #[test]

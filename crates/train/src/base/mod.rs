@@ -4,6 +4,7 @@
 
 mod batch;
 mod config;
+mod draw;
 mod model;
 mod objective;
 mod samples;
@@ -34,7 +35,7 @@ pub struct BaseInputs<'a> {
     /// Folder of the trained autoencoder, a diffusers component.
     pub vae: &'a Path,
     /// Folder of a whole model, as [`export_base`] writes it, whose weights, widths and vocabulary the
-    /// run starts from.
+    /// run starts from; not read where the run has a state already.
     pub init: Option<&'a Path>,
 }
 
@@ -50,9 +51,10 @@ pub fn train(config: &BaseRunConfig, inputs: &BaseInputs<'_>, context: RunContex
     let start = Start::prepare(config, inputs, &vae, folder, device)?;
     let run = RunFolder::open(folder, &start.config)?;
     start.copy_parts(inputs.vae, folder)?;
-    if let Some(init) = inputs.init {
-        progress.on_warning(&format!("warm start from the weights in {}", init.display()));
+    if let Some(note) = &start.note {
+        run.log_note(note)?;
     }
+    start.note.iter().chain(&start.warnings).for_each(|message| progress.on_warning(message));
     let Start { config, model, tokenizer, .. } = start;
     let objective = Denoising::new(&config, inputs.source, vae, tokenizer, folder, device)?;
     let training = Training::start(config.training, &run, progress, objective, model, device)?;

@@ -12,31 +12,26 @@ use byteedit_models::vae::AutoencoderKL;
 use sha2::{Digest, Sha256};
 
 use super::batch::Batch;
+use super::draw::{Draw, Draws};
 use super::samples::write_samples;
 use super::validation::Validation;
 use super::{BaseModel, BaseRunConfig};
 use crate::flops::{TRAINING_FACTOR, clip_text, unet};
 use crate::latents::{Encoder, LatentPool};
 use crate::progress::Progress;
-use crate::random::{Use, normal, stream};
+use crate::random::{Use, normal};
 use crate::training::{Loss, Objective, Stop};
 use crate::{Result, Source};
 
 /// Denoising of cached latents.
 pub(super) struct Denoising<'a> {
     config: &'a BaseRunConfig,
+    draws: Draws,
     schedule: NoiseSchedule,
     pool: LatentPool<'a>,
     validation: Validation,
     empty_ids: Vec<u32>,
     device: &'a Device,
-}
-
-/// One item of a batch: which sample, how noisy, with its caption or without.
-struct Draw {
-    sample: u64,
-    timestep: usize,
-    drops_caption: bool,
 }
 
 impl<'a> Denoising<'a> {
@@ -55,19 +50,13 @@ impl<'a> Denoising<'a> {
         let encoder = Encoder { source, pairs, seed, vae, tokenizer, device: device.clone() };
         let validation = Validation::new(&encoder, &schedule, config.validation.n_samples)?;
         let pool = LatentPool::open(config.pool, encoder, &folder.join("pool.bin"), origin(config))?;
-        Ok(Self { config, schedule, pool, validation, empty_ids, device })
-    }
-
-    /// The draws of item `index`, the `place`-th of `n` in its batch. Timesteps are spread over the
-    /// batch, one in each of `n` equal parts, so that the loss varies less from step to step.
-    fn draw(&self, index: u64, place: usize, n: usize, n_images: u64) -> Draw {
-        let mut stream = stream(self.config.training.seed, Use::Items, index);
-        let window = self.pool.window(n_images);
-        let sample = window.start + stream.below((window.end - window.start) as usize) as u64;
-        let n_timesteps = self.schedule.alpha_bars().len();
-        let position = (place as f64 + f64::from(stream.unit())) / n as f64;
-        let timestep = ((position * n_timesteps as f64) as usize).min(n_timesteps - 1);
-        Draw { sample, timestep, drops_caption: stream.chance(self.config.loss.caption_dropout) }
+        let draws = Draws {
+            seed,
+            batch_size: config.training.batch_size,
+            n_timesteps: schedule.alpha_bars().len(),
+            caption_dropout: config.loss.caption_dropout,
+        };
+        Ok(Self { config, draws, schedule, pool, validation, empty_ids, device })
     }
 
     fn noise(&self, first: u64, shape: [usize; 4]) -> Tensor<4> {
@@ -103,8 +92,9 @@ impl Objective for Denoising<'_> {
     fn loss(&mut self, model: &BaseModel, n_images: u64, first: u64) -> Result<Loss> {
         self.pool.advance(n_images, |_, _| true)?;
         let n = self.config.training.batch_size;
+        let window = self.pool.window(n_images);
         let draws: Vec<Draw> =
-            (first..).take(n).zip(0..).map(|(i, place)| self.draw(i, place, n, n_images)).collect();
+            (first..).zip(0..n).map(|(index, place)| self.draws.draw(index, place, &window)).collect();
         let items: Vec<_> = draws
             .iter()
             .map(|draw| {
@@ -138,13 +128,41 @@ impl Objective for Denoising<'_> {
     }
 }
 
-/// What the cached latents depend on: the autoencoder, the pairs and their seed.
+/// What the cached samples depend on: the autoencoder, the tokenizer, the pairs and their seed.
 fn origin(config: &BaseRunConfig) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(config.provenance.vae_sha256.as_bytes());
+    hasher.update(config.provenance.tokenizer_sha256.as_bytes());
     hasher.update(config.provenance.data_sha256.as_bytes());
     hasher.update(serde_json::to_string(&config.data).unwrap_or_default().as_bytes());
     hasher.update(config.training.seed.to_le_bytes());
     hasher.update(config.pool.capacity.to_le_bytes());
     hasher.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cached_samples_depend_on_all_that_they_were_made_of() {
+        let of = |change: fn(&mut BaseRunConfig)| {
+            let mut config = BaseRunConfig::mini();
+            change(&mut config);
+            origin(&config)
+        };
+        let plain = of(|_| {});
+        // How they are used makes no difference.
+        assert_eq!(of(|config| config.loss.caption_dropout = 0.5), plain);
+        for other in [
+            of(|config| config.provenance.vae_sha256 = "another".to_owned()),
+            of(|config| config.provenance.tokenizer_sha256 = "another".to_owned()),
+            of(|config| config.provenance.data_sha256 = "another".to_owned()),
+            of(|config| config.data.p_strategy_erase = 0.5),
+            of(|config| config.training.seed = 1),
+            of(|config| config.pool.capacity = 32),
+        ] {
+            assert_ne!(other, plain);
+        }
+    }
 }

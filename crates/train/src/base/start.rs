@@ -10,13 +10,15 @@ use byteedit_models::Component;
 use byteedit_models::store::load_component;
 use byteedit_models::text::CLIPTextModel;
 use byteedit_models::tokenizer::{ClipTokenizer, TokenizerFiles};
-use byteedit_models::unet::UNet2DConditionModel;
+use byteedit_models::unet::{UNet2DConditionConfig, UNet2DConditionModel};
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_nn::Init;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use super::{BaseInputs, BaseModel, BaseRunConfig};
+use super::{BaseInputs, BaseModel, BaseRunConfig, Provenance};
 use crate::files::{copy_files, file_sha256, hex, write_files};
+use crate::run::{Checkpoint, warm_start_note};
 use crate::vocabulary::train_vocabulary;
 use crate::{Result, TrainError};
 
@@ -28,11 +30,16 @@ pub(super) struct Start {
     pub(super) config: BaseRunConfig,
     pub(super) model: BaseModel,
     pub(super) tokenizer: ClipTokenizer,
+    /// Says which weights were loaded; nothing where the run has a state, or begins at random.
+    pub(super) note: Option<String>,
+    /// What the user may not expect.
+    pub(super) warnings: Vec<String>,
     files: TokenizerFiles,
 }
 
 impl Start {
-    /// Completes the configuration and builds the networks.
+    /// Completes the configuration, checks it and builds the networks. A run that has a state goes on with
+    /// the architecture that its warm start gave it: what is named as its start may have changed since.
     pub(super) fn prepare(
         config: &BaseRunConfig,
         inputs: &BaseInputs<'_>,
@@ -43,34 +50,44 @@ impl Start {
         let mut config = config.clone();
         let files = tokenizer_files(&config, inputs, folder)?;
         let tokenizer = ClipTokenizer::from_files(&files)?;
-        let mut warm = None;
+        config.provenance = Provenance {
+            vae_sha256: file_sha256(&inputs.vae.join(AutoencoderKL::WEIGHTS_FILE))?,
+            init_unet_sha256: None,
+            tokenizer_sha256: tokenizer_sha256(&files),
+            data_sha256: hex(&inputs.source.fingerprint(&config.data)?),
+        };
+        let (mut warm, mut note, mut warnings) = (None, None, Vec::new());
         if let Some(init) = inputs.init {
-            let unet: UNet2DConditionModel = load_component(&init.join("unet"), device)?;
-            let text_encoder: CLIPTextModel = load_component(&init.join("text_encoder"), device)?;
-            config.unet = unet.config().clone();
-            config.text_encoder = text_encoder.config().clone();
-            let weights = init.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE);
-            config.provenance.init_unet_sha256 = Some(file_sha256(&weights)?);
-            warm = Some(BaseModel { unet, text_encoder });
+            if let Some(earlier) = warm_run(folder)? {
+                config.unet = earlier.unet;
+                config.text_encoder = earlier.text_encoder;
+                config.provenance.init_unet_sha256 = earlier.provenance.init_unet_sha256;
+            } else {
+                let (model, sha256) = load_model(init, device)?;
+                config.unet = model.unet.config().clone();
+                config.text_encoder = model.text_encoder.config().clone();
+                note = Some(warm_start_note(init, &sha256));
+                config.provenance.init_unet_sha256 = Some(sha256);
+                warnings.extend(other_autoencoder(init, &config.provenance.vae_sha256));
+                warm = Some(model);
+            }
         }
-        let wanted = config.unet.clone();
-        config.fit_to(vae.config());
-        if warm.is_some() && config.unet.in_channels != wanted.in_channels {
-            let limit = format!(
-                "{} for an autoencoder of {} channels",
-                config.unet.in_channels, config.unet.out_channels
-            );
-            return Err(TrainError::config("unet.in_channels of the warm start", wanted.in_channels, limit));
-        }
-        if warm.is_none() {
+        let channels = config.unet.in_channels;
+        let changes = config.fit_to(vae.config());
+        if inputs.init.is_some() {
+            if !changes.is_empty() {
+                let UNet2DConditionConfig { in_channels, out_channels, .. } = &config.unet;
+                let limit = format!("{in_channels} for an autoencoder of {out_channels} channels");
+                return Err(TrainError::config("unet.in_channels of the warm start", channels, limit));
+            }
+        } else {
+            warnings.extend(changes);
             fit_text_encoder(&mut config, &files, &tokenizer)?;
         }
-        config.provenance.vae_sha256 = file_sha256(&inputs.vae.join(AutoencoderKL::WEIGHTS_FILE))?;
-        config.provenance.data_sha256 = hex(&inputs.source.fingerprint(&config.data)?);
         config.validate(vae.config())?;
         let seed = config.training.seed;
         let model = warm.unwrap_or_else(|| BaseModel::new(&config, &mut Init::seeded(device, seed)));
-        Ok(Self { config, model, tokenizer, files })
+        Ok(Self { config, model, tokenizer, note, warnings, files })
     }
 
     /// Puts autoencoder and tokenizer beside the run, so that it can be exported by itself.
@@ -82,10 +99,52 @@ impl Start {
     }
 }
 
+/// The configuration of the run in `folder`, if it has a state and started warm.
+fn warm_run(folder: &Path) -> Result<Option<BaseRunConfig>> {
+    if !Checkpoint::exists_in(folder) {
+        return Ok(None);
+    }
+    Ok(Some(BaseRunConfig::of_run(folder)?).filter(|earlier| earlier.provenance.init_unet_sha256.is_some()))
+}
+
+/// The networks of a model folder, and the SHA-256 of the U-Net's weight file.
+fn load_model(folder: &Path, device: &Device) -> Result<(BaseModel, String)> {
+    let unet: UNet2DConditionModel = load_component(&folder.join("unet"), device)?;
+    let text_encoder: CLIPTextModel = load_component(&folder.join("text_encoder"), device)?;
+    let sha256 = file_sha256(&folder.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE))?;
+    Ok((BaseModel { unet, text_encoder }, sha256))
+}
+
+/// A warning if the model in `init` says that it was trained on the latents of another autoencoder.
+fn other_autoencoder(init: &Path, vae_sha256: &str) -> Option<String> {
+    let card = fs::read_to_string(init.join("byteedit.json")).ok()?;
+    let card: Value = serde_json::from_str(&card).ok()?;
+    let its = card.pointer("/provenance/vae_sha256")?.as_str()?;
+    (its != vae_sha256).then(|| {
+        format!(
+            "the model in {} was trained on the latents of another autoencoder (SHA-256 {its}, not {vae_sha256}) \
+             and has to learn these anew; name its own with --vae",
+            init.display()
+        )
+    })
+}
+
+/// Over all files, each with its length.
+fn tokenizer_sha256(files: &TokenizerFiles) -> String {
+    let TokenizerFiles { vocab_json, merges_txt, tokenizer_config_json } = files;
+    let mut hasher = Sha256::new();
+    for text in [vocab_json, merges_txt, tokenizer_config_json] {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hex(&hasher.finalize())
+}
+
 /// The run's own, the warm start's, or ones learned from the captions.
 fn tokenizer_files(config: &BaseRunConfig, inputs: &BaseInputs<'_>, folder: &Path) -> Result<TokenizerFiles> {
     let own = folder.join("tokenizer");
-    let existing = if own.join(TOKENIZER_FILES[2]).exists() {
+    // Those of a start that failed may not fit what is asked for now.
+    let existing = if Checkpoint::exists_in(folder) && own.join(TOKENIZER_FILES[2]).exists() {
         Some(own)
     } else {
         inputs.init.map(|init| init.join("tokenizer"))

@@ -15,7 +15,7 @@ use crate::random::{Use, normal};
 
 /// Pairs that are evaluated at once.
 const BATCH: usize = 32;
-/// The noise is the same in every run, so that runs can be compared.
+/// Pairs and noise are the same in every run, so that runs can be compared.
 const SEED: u64 = 0;
 
 /// Held-out pairs with their noise levels.
@@ -31,7 +31,7 @@ impl Validation {
         let mut samples = Vec::with_capacity(n);
         while samples.len() < n {
             let batch = BATCH.min(n - samples.len());
-            samples.extend(encoder.samples(Split::Validation, samples.len() as u64, batch)?);
+            samples.extend(encoder.samples(Split::Validation, SEED, samples.len() as u64, batch)?);
         }
         let n_timesteps = schedule.alpha_bars().len();
         let levels = (0..n).map(|i| schedule.level(timestep(i, n, n_timesteps))).collect::<Result<_, _>>()?;

@@ -48,6 +48,7 @@ pub(crate) struct CachedSample {
 pub(crate) struct Encoder<'a> {
     pub(crate) source: &'a Source,
     pub(crate) pairs: &'a PairConfig,
+    /// Of the training pairs.
     pub(crate) seed: u64,
     pub(crate) vae: AutoencoderKL,
     pub(crate) tokenizer: ClipTokenizer,
@@ -55,11 +56,11 @@ pub(crate) struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// Samples `first .. first + n`, encoded in one batch.
-    pub(crate) fn samples(&self, split: Split, first: u64, n: usize) -> Result<Vec<CachedSample>> {
+    /// Samples `first .. first + n` of a split and a seed, encoded in one batch.
+    pub(crate) fn samples(&self, split: Split, seed: u64, first: u64, n: usize) -> Result<Vec<CachedSample>> {
         let pairs = (first..first + n as u64)
             .into_par_iter()
-            .map(|index| self.source.pair(self.pairs, split, self.seed, index))
+            .map(|index| self.source.pair(self.pairs, split, seed, index))
             .collect::<Result<Vec<_>>>()?;
         Ok(self.encode(&pairs))
     }

@@ -17,11 +17,14 @@ use crate::{Result, TrainError};
 /// depend on its batch.
 const GROUP: u64 = 16;
 
+/// Most samples of a pool: it is held in memory.
+const MAX_CAPACITY: u64 = 10_000_000;
+
 /// Size and turnover of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolConfig {
-    /// Most samples at once, a multiple of 16. One of 8x16x16 latents takes 8.5 kB.
+    /// Most samples at once, a multiple of 16 up to 10 million. One of 8x16x16 latents takes 8.5 kB.
     pub capacity: u64,
     /// Samples encoded before the first step, a multiple of 16.
     pub n_initial: u64,
@@ -39,6 +42,13 @@ impl PoolConfig {
             if n == 0 || n % GROUP != 0 {
                 return Err(TrainError::config(key, n, format!("a positive multiple of {GROUP}")));
             }
+        }
+        if self.capacity > MAX_CAPACITY {
+            return Err(TrainError::config(
+                "pool.capacity",
+                self.capacity,
+                format!("at most {MAX_CAPACITY}"),
+            ));
         }
         if self.n_initial > self.capacity {
             let limit = format!("at most pool.capacity {}", self.capacity);
@@ -139,7 +149,7 @@ impl<'a> LatentPool<'a> {
     }
 
     fn encode(&mut self, first: u64) -> Result<Vec<CachedSample>> {
-        let group = self.encoder.samples(Split::Train, first, GROUP as usize)?;
+        let group = self.encoder.samples(Split::Train, self.encoder.seed, first, GROUP as usize)?;
         let slot = self.slot(first);
         self.store.write(first, slot, &group)?;
         Ok(group)
@@ -172,6 +182,7 @@ mod tests {
         assert!(good.validate().is_ok());
         for (bad, key) in [
             (PoolConfig { capacity: 100, ..good }, "`pool.capacity` is 100"),
+            (PoolConfig { capacity: 1 << 50, ..good }, "must be at most 10000000"),
             (PoolConfig { n_initial: 640, ..good }, "at most pool.capacity 320"),
             (PoolConfig { uses_per_sample: 0.5, ..good }, "`pool.uses_per_sample` is 0.5"),
         ] {

@@ -11,7 +11,7 @@ use crate::{Result, TrainError};
 pub enum Decay {
     /// The peak to the end.
     Constant,
-    /// Half a cosine from the peak to `floor` times the peak at the last step.
+    /// Half a cosine from the peak to `floor` times the peak, which the step after the last would have.
     Cosine {
         /// Share of the peak that is left at the end, 0 to 1.
         floor: f64,

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::tensor::View;
+use safetensors::tensor::{SafeTensorError, TensorView, View};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ use crate::optim::Moments;
 use crate::{Result, TrainError};
 
 /// Layout of the file; raised when an older reader would misread it.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 /// The header's key in the file's metadata.
 const HEADER: &str = "byteedit.run";
 /// The file in a run folder.
@@ -41,7 +41,8 @@ pub struct StateHeader {
     pub config_hash: String,
     /// Parameters with optimiser state.
     pub n_optimizer_states: usize,
-    /// SHA-256 over names and values of all tensors, so that a damaged file is never trained on.
+    /// SHA-256 over this header without its digest, and names and values of all tensors, so that a
+    /// damaged file is never trained on.
     pub digest: String,
 }
 
@@ -74,30 +75,45 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Whether `folder` holds a state, usable or not.
+    pub fn exists_in(folder: &Path) -> bool {
+        [CURRENT, PREVIOUS].iter().any(|name| folder.join(name).exists())
+    }
+
     /// Writes the state into `folder`, keeping the one that was there as the previous one. The file
     /// appears whole or not at all.
     ///
     /// # Errors
-    /// [`TrainError::Io`] or [`TrainError::Checkpoint`] if it cannot be written; the old one stays.
+    /// [`TrainError::Io`] if it cannot be written; the old one stays.
     pub fn save(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join(CURRENT);
         let partial = partial_path(&path);
+        let saved = self.write(&partial).and_then(|()| put_in_place(&partial, &path, &folder.join(PREVIOUS)));
+        if saved.is_err() {
+            // On a full disk it would take the room that even config.json needs at the next start. That it
+            // cannot be removed says less than what went wrong before.
+            let _ = fs::remove_file(&partial);
+        }
+        saved.map(|()| path)
+    }
+
+    /// Writes the file and forces it to the disk.
+    fn write(&self, path: &Path) -> Result<()> {
         let tensors = self.tensors();
         let mut header = self.header.clone();
         header.n_optimizer_states = self.moments.len();
-        header.digest = digest(tensors.iter().map(|(name, stored)| (name.as_str(), stored.0.as_slice())));
-        let json = |source| TrainError::Json { what: "the state header".to_owned(), source };
-        let metadata = HashMap::from([(HEADER.to_owned(), serde_json::to_string(&header).map_err(json)?)]);
-        safetensors::serialize_to_file(&tensors, Some(metadata), &partial)
-            .map_err(|error| TrainError::Checkpoint { path: partial.clone(), reason: error.to_string() })?;
-        let file = File::open(&partial).map_err(TrainError::io("opening", &partial))?;
-        file.sync_all().map_err(TrainError::io("flushing", &partial))?;
-        if path.exists() {
-            let previous = folder.join(PREVIOUS);
-            fs::rename(&path, &previous).map_err(TrainError::io("renaming to", &previous))?;
-        }
-        fs::rename(&partial, &path).map_err(TrainError::io("renaming to", &path))?;
-        Ok(path)
+        let contents = tensors.iter().map(|(name, stored)| (name.as_str(), stored.0.as_slice()));
+        header.digest = digest(&header, contents)?;
+        let metadata = HashMap::from([(HEADER.to_owned(), header_json(&header)?)]);
+        safetensors::serialize_to_file(&tensors, Some(metadata), path).map_err(|error| {
+            let source = match error {
+                SafeTensorError::IoError(source) => source,
+                other => std::io::Error::other(other),
+            };
+            TrainError::Io { action: "writing", path: path.to_owned(), source }
+        })?;
+        let file = File::open(path).map_err(TrainError::io("opening", path))?;
+        file.sync_all().map_err(TrainError::io("flushing", path))
     }
 
     /// The newest usable state of `folder`: `None` in a folder without any, and with it the error of
@@ -158,13 +174,14 @@ impl Checkpoint {
         for name in names {
             let view = file.tensor(name).map_err(|error| bad(error.to_string()))?;
             let (group, parameter) = split(name).ok_or_else(|| bad(format!("`{name}` is unknown")))?;
-            let values: Vec<f32> =
-                view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
             contents.push((name, view.data()));
-            let tensor = Tensor::from_data(TensorData::new(values, view.shape().to_vec()), device);
+            let tensor = flat_tensor(&view, device).ok_or_else(|| {
+                let (dtype, shape) = (view.dtype(), view.shape());
+                bad(format!("`{name}` is {dtype:?} of shape {shape:?} instead of F32 of one dimension"))
+            })?;
             groups.entry(group).or_default().insert(parameter.to_owned(), tensor);
         }
-        if digest(contents.into_iter()) != header.digest {
+        if digest(&header, contents.into_iter())? != header.digest {
             return Err(bad("its checksum does not match its content: the file is damaged".to_owned()));
         }
         Self::assemble(header, groups).map_err(bad)
@@ -210,14 +227,37 @@ fn split(name: &str) -> Option<(&'static str, &str)> {
         .find_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)))
 }
 
-fn digest<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+/// Moves a whole file to its name, and what had that name to `previous`.
+fn put_in_place(partial: &Path, path: &Path, previous: &Path) -> Result<()> {
+    if path.exists() {
+        fs::rename(path, previous).map_err(TrainError::io("renaming to", previous))?;
+    }
+    fs::rename(partial, path).map_err(TrainError::io("renaming to", path))
+}
+
+/// The numbers of a flat f32 tensor; nothing for one of another type or rank.
+fn flat_tensor(view: &TensorView<'_>, device: &Device) -> Option<Tensor<1>> {
+    let (Dtype::F32, [n]) = (view.dtype(), view.shape()) else { return None };
+    let values: Vec<f32> =
+        view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Some(Tensor::from_data(TensorData::new(values, [*n]), device))
+}
+
+fn header_json(header: &StateHeader) -> Result<String> {
+    let json = |source| TrainError::Json { what: "the state header".to_owned(), source };
+    serde_json::to_string(header).map_err(json)
+}
+
+fn digest<'a>(header: &StateHeader, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<String> {
     let mut hasher = Sha256::new();
+    let header = StateHeader { digest: String::new(), ..header.clone() };
+    hasher.update(header_json(&header)?.as_bytes());
     for (name, bytes) in tensors {
         hasher.update(name.as_bytes());
         hasher.update((bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     }
-    hex(&hasher.finalize())
+    Ok(hex(&hasher.finalize()))
 }
 
 /// A flat f32 tensor as bytes, with its shape.
@@ -325,10 +365,16 @@ mod tests {
         let mut flipped = whole.clone();
         let last = flipped.len() - 2;
         flipped[last] ^= 0x40;
+        // The step in the header, where no tensor is.
+        let key = br#"step\":6"#;
+        let at = whole.windows(key.len()).position(|bytes| bytes == key).unwrap() + key.len() - 1;
+        let mut later = whole.clone();
+        later[at] = b'9';
         for (bytes, reason) in [
             (&whole[..whole.len() - 5], ""),
             (&whole[..4], ""),
             (&flipped[..], "checksum"),
+            (&later[..], "checksum"),
             (b"not a checkpoint at all", ""),
         ] {
             fs::write(&path, bytes).unwrap();
@@ -342,6 +388,36 @@ mod tests {
         }
         fs::write(dir.path().join(PREVIOUS), b"").unwrap();
         assert!(newest(dir.path()).is_err(), "two damaged files are an error, not a fresh start");
+    }
+
+    #[test]
+    fn a_tensor_of_another_type_or_rank_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(CURRENT);
+        for (dtype, shape) in [(Dtype::F16, vec![4]), (Dtype::F32, vec![1, 2]), (Dtype::F32, vec![])] {
+            let bytes = vec![0; shape.iter().product::<usize>() * dtype.bitsize() / 8];
+            let view = TensorView::new(dtype, shape, &bytes).unwrap();
+            let header = header_json(&StateHeader::new(3, 48, 7, "hash")).unwrap();
+            let metadata = HashMap::from([(HEADER.to_owned(), header)]);
+            let file = safetensors::serialize([("model.conv.bias", view)], Some(metadata)).unwrap();
+            fs::write(&path, file).unwrap();
+            let error = newest(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("`model.conv.bias` is F"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_written_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        state(3).save(dir.path()).unwrap();
+        // Nothing can be renamed to the name of a folder with a file in it.
+        fs::create_dir(dir.path().join(PREVIOUS)).unwrap();
+        fs::write(dir.path().join(PREVIOUS).join("file"), "").unwrap();
+        assert!(matches!(state(6).save(dir.path()), Err(TrainError::Io { action: "renaming to", .. })));
+        assert!(!partial_path(&dir.path().join(CURRENT)).exists(), "no partial file is left");
+        let nowhere = state(6).save(&dir.path().join("nowhere"));
+        assert!(matches!(nowhere, Err(TrainError::Io { action: "writing", .. })), "{nowhere:?}");
+        assert_eq!(newest(dir.path()).unwrap().unwrap().0.header.step, 3);
     }
 
     #[test]

@@ -9,8 +9,12 @@ use serde_json::Value;
 
 use crate::{Result, TrainError};
 
-/// Keys that may change between two starts of a run: how long it trains and how often it reports.
-const FREE: [&str; 2] = ["training.n_steps", "training.report"];
+/// How often a run reports may change between two of its starts.
+const REPORT: &str = "training.report";
+/// How long it trains may change too, unless its learning rate is a cosine over all of its steps.
+const LENGTH: &str = "training.n_steps";
+/// Longest value that a message shows, in characters.
+const MAX_SHOWN: usize = 60;
 
 /// `preset` with the values of a JSON object put over it, key by key; lists are replaced whole.
 ///
@@ -47,15 +51,21 @@ fn overlay(base: &mut Value, over: Value) {
 /// differs, with the value of `old` and that of `new`.
 pub fn differences(old: &Value, new: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    compare("", old, new, &mut found);
+    compare("", old, new, free(new), &mut found);
     found
+}
+
+/// The keys that may change between two starts of a run.
+fn free(config: &Value) -> &'static [&'static str] {
+    let is_cosine = config.pointer("/training/learning_rate/decay/cosine").is_some();
+    if is_cosine { &[REPORT] } else { &[REPORT, LENGTH] }
 }
 
 /// The configuration without the keys that may change: what a checkpoint is bound to.
 pub(crate) fn bound(config: &Value) -> Value {
     let mut bound = config.clone();
-    for path in FREE {
-        let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
+    for path in free(config) {
+        let (parents, key) = path.rsplit_once('.').unwrap_or(("", *path));
         let pointer =
             if parents.is_empty() { String::new() } else { format!("/{}", parents.replace('.', "/")) };
         if let Some(Value::Object(parent)) = bound.pointer_mut(&pointer) {
@@ -65,19 +75,34 @@ pub(crate) fn bound(config: &Value) -> Value {
     bound
 }
 
-fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
-    if FREE.contains(&path) || old == new {
+fn compare(path: &str, old: &Value, new: &Value, free: &[&str], found: &mut Vec<String>) {
+    if free.contains(&path) || old == new {
         return;
     }
     if let (Value::Object(old), Value::Object(new)) = (old, new) {
         let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for key in keys {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            compare(&path, old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null), found);
+            let [old, new] = [old, new].map(|object| object.get(key).unwrap_or(&Value::Null));
+            compare(&path, old, new, free, found);
         }
         return;
     }
-    found.push(format!("`{path}` (was {old}, is {new})"));
+    let why = if path == LENGTH {
+        "; the learning rate's cosine depends on it: to train longer, start another run with --init from this one's export"
+    } else {
+        ""
+    };
+    found.push(format!("`{path}` (was {}, is {}{why})", shown(old), shown(new)));
+}
+
+/// A value for a message.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +111,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::optim::{Decay, LrSchedule};
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -135,9 +161,33 @@ mod tests {
     }
 
     #[test]
+    fn a_long_value_is_cut() {
+        let found = differences(&json!({}), &json!({"a": "x".repeat(1000)}));
+        assert!(found[0].len() < 100 && found[0].ends_with("xx...)"), "{found:?}");
+    }
+
+    #[test]
     fn a_state_is_bound_to_everything_but_length_and_reports() {
         let config = |n_steps, seed| json!({"training": {"n_steps": n_steps, "report": {}, "seed": seed}});
         assert_eq!(bound(&config(5, 0)), bound(&config(9, 0)));
         assert_ne!(bound(&config(5, 0)), bound(&config(5, 1)));
+    }
+
+    #[test]
+    fn a_cosine_binds_a_run_to_its_length() {
+        let config = |n_steps, decay| {
+            let learning_rate = LrSchedule { peak: 1.0, warmup_steps: 0, decay };
+            json!({"training": {"n_steps": n_steps, "learning_rate": learning_rate}})
+        };
+        let cosine = |n_steps| config(n_steps, Decay::Cosine { floor: 0.1 });
+        assert_ne!(bound(&cosine(5)), bound(&cosine(9)));
+        let found = differences(&cosine(5), &cosine(9));
+        assert!(
+            found[0].contains("`training.n_steps` (was 5, is 9; ") && found[0].contains("--init"),
+            "{found:?}"
+        );
+        let constant = |n_steps| config(n_steps, Decay::Constant);
+        assert_eq!(bound(&constant(5)), bound(&constant(9)));
+        assert!(differences(&constant(5), &constant(9)).is_empty());
     }
 }

@@ -1,13 +1,17 @@
 //! The folder itself: creation, exclusive use, the check that it holds the same run.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::Checkpoint;
 use super::config::{bound, differences};
+use super::log::{LogRecord, append};
 use crate::files::{hex, write_json};
 use crate::{Result, TrainError};
 
@@ -21,11 +25,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates the folder with its `config.json`, or opens one that holds the same configuration.
+    /// Creates the folder with its `config.json`, or opens one whose state was made with the same
+    /// configuration. A folder without a state, such as a failed start leaves, begins anew.
     ///
     /// # Errors
-    /// [`TrainError::Locked`] while another process trains there; [`TrainError::OtherRun`] if it holds
-    /// another configuration; [`TrainError::Io`] if it cannot be written.
+    /// [`TrainError::Locked`] while another process trains there; [`TrainError::OtherRun`] if its state
+    /// has another configuration; [`TrainError::Io`] if it cannot be written.
     pub fn open<C: Serialize>(root: &Path, config: &C) -> Result<Self> {
         let samples = root.join("samples");
         fs::create_dir_all(&samples).map_err(TrainError::io("creating", &samples))?;
@@ -33,7 +38,8 @@ impl RunFolder {
         let path = root.join("config.json");
         let json = |source| TrainError::Json { what: path.display().to_string(), source };
         let new = serde_json::to_value(config).map_err(json)?;
-        if path.exists() {
+        let has_state = Checkpoint::exists_in(root);
+        if has_state {
             let old = fs::read_to_string(&path).map_err(TrainError::io("reading", &path))?;
             let differences = differences(&serde_json::from_str(&old).map_err(json)?, &new);
             if !differences.is_empty() {
@@ -41,7 +47,22 @@ impl RunFolder {
             }
         }
         write_json(&path, &new)?;
-        Ok(Self { root: root.to_owned(), config_hash: hash(&bound(&new)), _lock: lock })
+        let run = Self { root: root.to_owned(), config_hash: hash(&bound(&new)), _lock: lock };
+        if !has_state {
+            run.forget_log()?;
+        }
+        Ok(run)
+    }
+
+    /// The steps that a log without a state tells of will be made again.
+    fn forget_log(&self) -> Result<()> {
+        let path = self.log_path();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(TrainError::io("removing", &path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The folder.
@@ -62,6 +83,15 @@ impl RunFolder {
     /// The log.
     pub fn log_path(&self) -> PathBuf {
         self.root.join("log.jsonl")
+    }
+
+    /// Puts a sentence into the log of a run that has not made a step.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] if the log cannot be written.
+    pub(crate) fn log_note(&self, note: &str) -> Result<()> {
+        let record = LogRecord { step: 0, n_images: 0, note: Some(note.to_owned()), values: BTreeMap::new() };
+        append(&self.log_path(), &record)
     }
 }
 
@@ -86,6 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::run::read_log;
 
     #[test]
     fn a_folder_serves_one_process_and_one_configuration() {
@@ -99,10 +130,25 @@ mod tests {
 
         let longer = json!({"a": 1, "training": {"n_steps": 50, "report": {}}});
         assert_eq!(RunFolder::open(dir.path(), &longer).unwrap().config_hash(), hash);
+        assert!(dir.path().join("samples").is_dir());
+    }
+
+    #[test]
+    fn a_state_holds_on_to_its_configuration_and_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = json!({"a": 1});
+        // A start that failed before its first checkpoint leaves nothing that binds the next one.
+        RunFolder::open(dir.path(), &json!({"a": 3})).unwrap().log_note("a failed start").unwrap();
+        let run = RunFolder::open(dir.path(), &config).unwrap();
+        assert!(!run.log_path().exists(), "the failed start's log is gone");
+        run.log_note("a warm start").unwrap();
+        drop(run);
+        fs::write(dir.path().join("state.previous.safetensors"), "").unwrap();
         let error = RunFolder::open(dir.path(), &json!({"a": 2})).unwrap_err().to_string();
         assert!(error.contains("`a` (was 1, is 2)") && error.contains("another folder"), "{error}");
         // The refused configuration did not overwrite the run's own.
-        assert!(RunFolder::open(dir.path(), &config).is_ok());
-        assert!(dir.path().join("samples").is_dir());
+        let run = RunFolder::open(dir.path(), &config).unwrap();
+        let log = read_log(&run.log_path()).unwrap();
+        assert_eq!(log[0].note.as_deref(), Some("a warm start"));
     }
 }

@@ -1,11 +1,12 @@
-//! `log.jsonl`: one JSON object for each logged step, appended as the run goes.
+//! `log.jsonl`: one JSON object for each logged step, appended as the run goes, and before them one with a
+//! note if the run started from another's weights.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::files::write_atomically;
 use crate::{Result, TrainError};
@@ -17,10 +18,23 @@ pub struct LogRecord {
     pub step: u64,
     /// Pictures seen.
     pub n_images: u64,
+    /// What there is to say about the step, such as what weights the run started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Named values: `loss` and its parts, `grad_norm`, `learning_rate`, `images_per_second`,
-    /// `gflop_per_second`, and `validation/...` where the step was validated.
-    #[serde(flatten)]
+    /// `gflop_per_second`, and `validation/...` where the step was validated. Those that are not finite
+    /// are not written: JSON has no such numbers.
+    #[serde(flatten, serialize_with = "finite")]
     pub values: BTreeMap<String, f64>,
+}
+
+fn finite<S: Serializer>(values: &BTreeMap<String, f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(values.iter().filter(|(_, value)| value.is_finite()))
+}
+
+/// What the log says of a run that starts from trained weights.
+pub(crate) fn warm_start_note(init: &Path, sha256: &str) -> String {
+    format!("warm start from the weights in {}, SHA-256 {sha256}", init.display())
 }
 
 /// Appends a line.
@@ -76,6 +90,7 @@ mod tests {
         LogRecord {
             step,
             n_images: 4 * step,
+            note: None,
             values: BTreeMap::from([("loss".to_owned(), 1.0 / step as f64)]),
         }
     }
@@ -90,6 +105,19 @@ mod tests {
         }
         truncate_after(&path, 3).unwrap();
         assert_eq!(read_log(&path).unwrap(), [record(1), record(2), record(3)]);
+    }
+
+    #[test]
+    fn a_value_that_json_cannot_hold_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.jsonl");
+        let mut perfect = record(1);
+        perfect.values.insert("psnr".to_owned(), f64::INFINITY);
+        append(&path, &perfect).unwrap();
+        append(&path, &LogRecord { note: Some("from a to b".to_owned()), ..record(2) }).unwrap();
+        let log = read_log(&path).unwrap();
+        assert_eq!(log[0], record(1));
+        assert_eq!(log[1].note.as_deref(), Some("from a to b"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUN/config.json                 the resolved configuration
-//! RUN/log.jsonl                   one JSON object for each logged step
+//! RUN/log.jsonl                   one JSON object for each logged step, and one for a warm start
 //! RUN/samples/step_000000.png     grids at intervals
 //! RUN/state.safetensors           weights, optimiser, average; written whole, then renamed
 //! RUN/state.previous.safetensors  the one before it
@@ -19,4 +19,4 @@ pub(crate) use config::read_config;
 pub use config::{config_from_overlay, differences};
 pub use folder::RunFolder;
 pub use log::{LogRecord, read_log};
-pub(crate) use log::{append as append_log, truncate_after as truncate_log};
+pub(crate) use log::{append as append_log, truncate_after as truncate_log, warm_start_note};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
 use crate::run::read_config;
-use crate::training::{ReportConfig, TrainingConfig};
+use crate::training::{MAX_HELD_OUT, MAX_SIDE, ReportConfig, TrainingConfig};
 use crate::{Result, TrainError};
 
 /// An autoencoder run.
@@ -16,6 +16,12 @@ use crate::{Result, TrainError};
 pub struct VaeRunConfig {
     /// The network.
     pub vae: AutoencoderKLConfig,
+    /// SHA-256 of the weight file that a warm start began from: filled in by the trainer, to be left out.
+    #[serde(default)]
+    pub init_sha256: Option<String>,
+    /// Hash of the training pictures: filled in by the trainer, to be left out.
+    #[serde(default)]
+    pub data_sha256: String,
     /// Side of the crops in pixels, a multiple of the network's downscale.
     pub crop_size: usize,
     /// The loss.
@@ -63,6 +69,8 @@ impl VaeRunConfig {
             "use_post_quant_conv": false, "sample_size": 128, "scaling_factor": 1.0}"#;
         Self {
             vae: AutoencoderKLConfig::from_json(vae).expect("the preset is valid; this is a bug"),
+            init_sha256: None,
+            data_sha256: String::new(),
             crop_size: 64,
             loss: VaeLossConfig { l1: 1.0, mse: 1.0, gradient: 0.5, chroma: 0.5, kl: 1e-6 },
             validation: VaeValidationConfig { n_crops: 64, n_pictures: 32, picture_size: 128 },
@@ -97,19 +105,30 @@ impl VaeRunConfig {
         read_config(folder)
     }
 
-    /// Checks every number.
+    /// Checks every number. Networks may be built of what passes.
     ///
     /// # Errors
     /// [`TrainError::Config`] or a model's own error names the first that is out of range.
     pub fn validate(&self) -> Result<()> {
         let json = |source| TrainError::Json { what: "`vae`".to_owned(), source };
         AutoencoderKLConfig::from_json(&serde_json::to_string(&self.vae).map_err(json)?)?;
+        for (key, n) in
+            [("vae.in_channels", self.vae.in_channels), ("vae.out_channels", self.vae.out_channels)]
+        {
+            if n != 3 {
+                return Err(TrainError::config(key, n, "3: pictures have three colours"));
+            }
+        }
+        if self.vae.latent_channels == 0 {
+            return Err(TrainError::config("vae.latent_channels", 0, "1 or more"));
+        }
         let multiple = self.vae.downscale();
         let sizes =
             [("crop_size", self.crop_size), ("validation.picture_size", self.validation.picture_size)];
         for (key, size) in sizes {
-            if size == 0 || size % multiple != 0 {
-                return Err(TrainError::config(key, size, format!("a positive multiple of {multiple}")));
+            if size == 0 || size % multiple != 0 || size > MAX_SIDE {
+                let limit = format!("a positive multiple of {multiple} up to {MAX_SIDE}");
+                return Err(TrainError::config(key, size, limit));
             }
         }
         let VaeLossConfig { l1, mse, gradient, chroma, kl } = self.loss;
@@ -125,8 +144,11 @@ impl VaeRunConfig {
                 return Err(TrainError::config(key, weight, "0 or more"));
             }
         }
-        if self.validation.n_crops == 0 || self.validation.n_pictures == 0 {
-            return Err(TrainError::config("validation.n_crops, n_pictures", 0, "1 or more each"));
+        let VaeValidationConfig { n_crops, n_pictures, .. } = self.validation;
+        for (key, n) in [("validation.n_crops", n_crops), ("validation.n_pictures", n_pictures)] {
+            if !(1..=MAX_HELD_OUT).contains(&n) {
+                return Err(TrainError::config(key, n, format!("from 1 to {MAX_HELD_OUT}")));
+            }
         }
         self.training.validate()
     }
@@ -154,10 +176,23 @@ mod tests {
         for (message, key) in [
             (message(|c| c.crop_size = 60), "`crop_size` is 60, but it must be a positive multiple of 8"),
             (message(|c| c.loss.kl = -1.0), "`loss.kl` is -1"),
-            (message(|c| c.validation.n_crops = 0), "validation.n_crops"),
+            (
+                message(|c| c.validation.n_crops = 0),
+                "`validation.n_crops` is 0, but it must be from 1 to 65536",
+            ),
+            (message(|c| c.crop_size = 1 << 40), "a positive multiple of 8 up to 4096"),
             (message(|c| c.training.batch_size = 0), "`training.batch_size` is 0"),
+            (
+                message(|c| c.training.batch_size = 1 << 60),
+                "`training.batch_size` is 1152921504606846976, but it must be from 1 to 4096",
+            ),
             (message(|c| c.training.max_grad_norm = f64::NAN), "`training.max_grad_norm` is NaN"),
             (message(|c| c.vae.norm_num_groups = 5), "norm_num_groups 5"),
+            (message(|c| c.vae.block_out_channels = vec![]), "block_out_channels"),
+            (message(|c| c.vae.block_out_channels = vec![0; 4]), "block_out_channels"),
+            (message(|c| c.vae.latent_channels = 0), "latent_channels"),
+            (message(|c| c.vae.in_channels = 1), "`vae.in_channels` is 1"),
+            (message(|c| c.vae.out_channels = 4), "`vae.out_channels` is 4"),
         ] {
             assert!(message.contains(key), "{message}");
         }

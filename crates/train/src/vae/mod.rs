@@ -5,10 +5,11 @@
 //! original adds a perceptual and an adversarial loss, this one weighs the picture's gradients, which
 //! needs no other network.
 
+mod basis;
 mod config;
 mod loss;
 mod objective;
-mod scale;
+mod start;
 mod whiten;
 
 use std::path::Path;
@@ -19,45 +20,62 @@ use byteedit_models::store::{Precision, save_component};
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_nn::Init;
 
+pub use basis::{LatentMoments, with_unit_latents};
 pub use config::{VaeLossConfig, VaeRunConfig, VaeValidationConfig};
-pub use scale::{LatentStatistics, measure_latents};
 
 use self::objective::Reconstruction;
-use self::whiten::with_whitened_colors;
+use self::start::{Start, data_sha256};
 use crate::named::with_parameters;
 use crate::progress::Outcome;
 use crate::run::{Checkpoint, RunFolder};
 use crate::training::{Trained, Training};
-use crate::{Result, RunContext, Source};
+use crate::{Result, RunContext, Source, TrainError};
+
+/// Where an autoencoder's weights and pictures come from.
+#[derive(Clone, Copy, Debug)]
+pub struct VaeInputs<'a> {
+    /// The training pairs.
+    pub source: &'a Source,
+    /// Folder of a trained autoencoder, a diffusers component, whose weights and widths the run starts from;
+    /// not read where the run has a state already.
+    pub init: Option<&'a Path>,
+}
 
 /// Trains an autoencoder in the context's folder, going on where an earlier run with the same configuration
 /// stopped. At the end the averaged weights lie in `folder/vae` as a diffusers component.
 ///
 /// # Errors
-/// A configuration out of range, a folder of another run or in use, data that cannot be read, a
+/// A configuration out of range, a folder of another run or in use, weights or data that cannot be read, a
 /// training that diverges.
-pub fn train(config: &VaeRunConfig, source: &Source, context: RunContext<'_>) -> Result<Outcome> {
+pub fn train(config: &VaeRunConfig, inputs: &VaeInputs<'_>, context: RunContext<'_>) -> Result<Outcome> {
     let RunContext { folder, device, progress, stop } = context;
-    config.validate()?;
-    let run = RunFolder::open(folder, config)?;
-    let mut init = Init::seeded(device, config.training.seed);
-    let vae = with_whitened_colors(AutoencoderKL::from_config(&config.vae, &mut init));
-    let objective = Reconstruction::new(config, source, device)?;
+    let source = inputs.source;
+    let Start { config, vae, note } = Start::prepare(config, inputs, folder, device)?;
+    let run = RunFolder::open(folder, &config)?;
+    if let Some(note) = note {
+        run.log_note(&note)?;
+        progress.on_warning(&note);
+    }
+    let objective = Reconstruction::new(&config, source, device)?;
     let training = Training::start(config.training, &run, progress, objective, vae, device)?;
     let Trained { outcome, averaged } = training.run(stop)?;
     if outcome == Outcome::Finished {
-        finish(averaged, config, source, &folder.join("vae"), device)?;
+        finish(averaged, &config, source, &folder.join("vae"), device)?;
     }
     Ok(outcome)
 }
 
 /// Writes the averaged weights of the newest checkpoint of a run as a diffusers component into `out`,
-/// with the measured scale of its latents. The run itself may still be going on.
+/// its latents in a basis of unit moments. Returns the moments that they had before. The run itself may still
+/// be going on.
 ///
 /// # Errors
-/// A folder without a usable run, or an `out` that cannot be written.
-pub fn export(folder: &Path, source: &Source, out: &Path, device: &Device) -> Result<LatentStatistics> {
+/// A folder without a usable run, a source that it was not trained on, or an `out` that cannot be written.
+pub fn export(folder: &Path, source: &Source, out: &Path, device: &Device) -> Result<LatentMoments> {
     let config = VaeRunConfig::of_run(folder)?;
+    if data_sha256(source)? != config.data_sha256 {
+        return Err(TrainError::OtherData { folder: folder.to_owned() });
+    }
     let state = Checkpoint::newest_of_run(folder, device)?;
     let vae = AutoencoderKL::from_config(&config.vae, &mut Init::blank(device));
     finish(with_parameters(vae, &state.ema), &config, source, out, device)
@@ -69,9 +87,9 @@ fn finish(
     source: &Source,
     out: &Path,
     device: &Device,
-) -> Result<LatentStatistics> {
-    let statistics = measure_latents(&vae, source, config.validation.picture_size, device)?;
-    let vae = vae.with_scaling_factor(statistics.scaling_factor());
+) -> Result<LatentMoments> {
+    let moments = LatentMoments::measure(&vae, source, config.validation.picture_size, device)?;
+    let vae = with_unit_latents(vae, &moments);
     save_component(&vae, out, Precision::F16, &std::collections::BTreeMap::new())?;
-    Ok(statistics)
+    Ok(moments)
 }

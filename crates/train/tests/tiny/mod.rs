@@ -15,7 +15,7 @@ use byteedit_models::vae::{AutoencoderKL, AutoencoderKLConfig};
 use byteedit_nn::Init;
 use byteedit_train::base::{self, BaseInputs, BaseRunConfig};
 use byteedit_train::training::{ReportConfig, TrainingConfig};
-use byteedit_train::vae::{self, VaeRunConfig, VaeValidationConfig};
+use byteedit_train::vae::{self, VaeInputs, VaeRunConfig, VaeValidationConfig};
 use byteedit_train::{Outcome, PoolConfig, Progress, Result, RunContext, Silent, Source};
 
 pub fn source() -> Source {
@@ -72,22 +72,37 @@ pub fn base_config() -> BaseRunConfig {
 
 /// A folder with an autoencoder of random weights.
 pub fn write_vae(folder: &Path) {
-    let vae = AutoencoderKL::from_config(&tiny_vae(), &mut Init::seeded(&Device::default(), 5));
+    write_vae_of(folder, 5);
+}
+
+pub fn write_vae_of(folder: &Path, seed: u64) {
+    let vae = AutoencoderKL::from_config(&tiny_vae(), &mut Init::seeded(&Device::default(), seed));
     save_component(&vae, folder, Precision::F16, &BTreeMap::new()).expect("the folder can be written");
 }
 
+/// Keeps the warnings.
+#[derive(Default)]
+pub struct Warnings(pub Vec<String>);
+
+impl Progress for Warnings {
+    fn on_warning(&mut self, message: &str) {
+        self.0.push(message.to_owned());
+    }
+}
+
 pub fn train_vae(config: &VaeRunConfig, source: &Source, folder: &Path) -> Result<Outcome> {
-    train_vae_with(config, source, folder, &mut Silent, &AtomicBool::new(false))
+    let inputs = VaeInputs { source, init: None };
+    train_vae_with(config, &inputs, folder, &mut Silent, &AtomicBool::new(false))
 }
 
 pub fn train_vae_with(
     config: &VaeRunConfig,
-    source: &Source,
+    inputs: &VaeInputs<'_>,
     folder: &Path,
     progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Outcome> {
-    vae::train(config, source, RunContext { folder, device: &Device::default(), progress, stop })
+    vae::train(config, inputs, RunContext { folder, device: &Device::default(), progress, stop })
 }
 
 pub fn train_base(config: &BaseRunConfig, inputs: &BaseInputs<'_>, folder: &Path) -> Result<Outcome> {
@@ -102,4 +117,15 @@ pub fn train_base_with(
     stop: &AtomicBool,
 ) -> Result<Outcome> {
     base::train(config, inputs, RunContext { folder, device: &Device::default(), progress, stop })
+}
+
+/// A run of two steps in `folder/run`, its autoencoder in `folder/vae`.
+pub fn train_and_export(source: &Source, folder: &Path) {
+    write_vae(&folder.join("vae"));
+    let mut config = base_config();
+    config.training.n_steps = 2;
+    config.training.report.sample_every = 0;
+    let inputs = BaseInputs { source, vae: &folder.join("vae"), init: None };
+    let outcome = train_base(&config, &inputs, &folder.join("run")).expect("the run is valid");
+    assert_eq!(outcome, Outcome::Finished);
 }

@@ -91,7 +91,8 @@ fn tell(shown: &[Shown], out: &Path, json: bool, seconds: f64, printer: &Printer
     let (sheet, index) = (out.join(SHEET), out.join(INDEX));
     if json {
         return printer.json(&serde_json::json!({
-            "contact_sheet": sheet, "index": index, "edits": shown, "seconds": seconds,
+            "contact_sheet": sheet.display().to_string(), "index": index.display().to_string(), "edits": shown,
+            "seconds": seconds,
         }));
     }
     printer.note(format_args!("{} edits in {seconds:.0} s; look at the contact sheet first", shown.len()));

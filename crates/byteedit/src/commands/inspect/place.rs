@@ -32,7 +32,7 @@ impl Place {
             Self::BuiltIn => byteedit_mini::file(byteedit_mini::MODEL, file).map(<[u8]>::to_vec),
             Self::Folder(folder) => {
                 let path = folder.join(file);
-                if path.is_file() { Some(files::read(&path)?) } else { None }
+                if path.is_file() { Some(files::read_text(&path)?.into_bytes()) } else { None }
             }
         };
         let parse = |content: Vec<u8>| {

@@ -16,8 +16,7 @@ use crate::settings::MaskChoice;
 pub(super) fn edit_mask(choice: &MaskChoice, size: Size) -> anyhow::Result<Mask> {
     let mut values = vec![0; size.area()];
     for source in &choice.sources {
-        let mask = read(source, choice.mode, size).with_context(|| source.to_string())?;
-        mask.check_size(size).with_context(|| source.to_string())?;
+        let mask = read(source, choice.mode, size)?;
         if !mask.repaints().any(|repaint| repaint) {
             bail!(
                 "{source} is empty: it repaints 0 of {} pixels; paint the place white, or choose another --mask-mode",
@@ -34,14 +33,17 @@ fn read(source: &MaskSource, mode: MaskModeArg, size: Size) -> anyhow::Result<Ma
         MaskSource::Box(rect) => return Ok(Mask::from_rect(size, *rect)?),
         MaskSource::File(path) => path,
     };
+    let named = || path.display().to_string();
     let mode = match mode {
         MaskModeArg::White => MaskMode::White,
         MaskModeArg::Black => MaskMode::Black,
         MaskModeArg::Alpha => MaskMode::Alpha,
         MaskModeArg::AlphaInverted => MaskMode::AlphaInverted,
-        MaskModeArg::Rle => return Ok(Mask::from_rle(size, &run_lengths(path)?)?),
+        MaskModeArg::Rle => return Mask::from_rle(size, &run_lengths(path)?).with_context(named),
     };
-    Ok(Mask::from_picture(&files::read_picture(path)?, mode)?)
+    let mask = Mask::from_picture(&files::read_picture(path)?, mode).with_context(named)?;
+    mask.check_size(size).with_context(named)?;
+    Ok(mask)
 }
 
 /// Whole numbers with spaces or commas between them, in JSON's brackets or without.
@@ -49,9 +51,11 @@ fn run_lengths(path: &Path) -> anyhow::Result<Vec<usize>> {
     let text = files::read_text(path)?;
     let numbers = text.trim().trim_start_matches('[').trim_end_matches(']');
     let words = numbers.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
-    words
-        .map(|word| word.parse().with_context(|| format!("`{word}` is no run length; write whole numbers")))
-        .collect()
+    let number = |word: &str| {
+        word.parse()
+            .with_context(|| format!("{}: `{word}` is no run length; write whole numbers", path.display()))
+    };
+    words.map(number).collect()
 }
 
 #[cfg(test)]
@@ -91,6 +95,6 @@ mod tests {
     #[test]
     fn boxes_stay_inside() {
         let message = of(vec![MaskSource::Box(Rect::new(3, 0, 2, 1))], MaskModeArg::White).unwrap_err();
-        assert!(message.contains("4 x 2"), "{message}");
+        assert!(message.starts_with("the rectangle 2 x 1 px at (3, 0) must") && message.contains("4 x 2"));
     }
 }

@@ -4,7 +4,7 @@ mod mask;
 mod report;
 mod unread;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
@@ -49,7 +49,12 @@ impl Prepared {
         job.target.check(job.options.count, &job.picture)?;
         let path = &job.target.path;
         let format = files::format_of(path)?;
-        format.check(&picture).with_context(|| path.display().to_string())?;
+        let size = match &task {
+            Task::Outpaint { sides, .. } => sides.plan().canvas_size(picture.size(), &Limits::default())?,
+            Task::Edit { .. } | Task::Erase { .. } => picture.size(),
+        };
+        let holds = format.check(&picture).and_then(|()| format.check_size(size));
+        holds.with_context(|| path.display().to_string())?;
         if format.is_lossy() {
             let (path, name) = (path.display(), format.name());
             printer.warn(format_args!(
@@ -89,14 +94,22 @@ impl<'a> Painter<'a> {
     /// A model or a device that cannot be used.
     pub(super) fn load(name: &str, device_name: Option<&str>, printer: &'a Printer) -> anyhow::Result<Self> {
         let device = device(device_name)?;
-        Ok(Self { model: model::load(name, &device)?, stop: stop_flag(printer)?, printer })
+        let painter = Self { model: model::load(name, &device)?, stop: stop_flag(printer)?, printer };
+        tracing::debug!(model = name, "ready to paint");
+        Ok(painter)
     }
 
-    /// Does a job and writes its pictures.
+    /// Does a job and writes its pictures, each after `before_writing` has been told of its file.
     ///
     /// # Errors
-    /// A number that the model refuses, Ctrl-C, or a file that cannot be written after all.
-    pub(super) fn paint(&self, job: &Job, prepared: Prepared) -> anyhow::Result<PaintReport> {
+    /// A number that the model refuses, Ctrl-C, what `before_writing` says, or a file that cannot be written
+    /// after all.
+    pub(super) fn paint(
+        &self,
+        job: &Job,
+        prepared: Prepared,
+        before_writing: &mut dyn FnMut(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<PaintReport> {
         let Prepared { picture, task, masked, format, paths } = prepared;
         let settings = job.options.settings(task.kind(), &self.model.info().defaults());
         let request = EditRequest::new(picture, task, settings, Limits::default())?;
@@ -106,7 +119,9 @@ impl<'a> Painter<'a> {
             self.printer.warn(notice);
         }
         for (edited, path) in result.pictures.iter().zip(&paths) {
-            files::write(path, &edited.encode(format)?)?;
+            let file = edited.encode(format)?;
+            before_writing(path)?;
+            files::write(path, &file)?;
         }
         Ok(PaintReport::new(self.model.info(), job, masked, &result, &paths).with_warnings(notices))
     }

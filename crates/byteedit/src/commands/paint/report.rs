@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::settings::Job;
 
-/// A finished edit.
+/// A finished edit. Paths are text here: JSON holds nothing else, and a name need not be Unicode.
 #[derive(Debug, Serialize)]
 pub(in crate::commands) struct PaintReport {
     task: &'static str,
-    picture: PathBuf,
+    picture: String,
     model: String,
     model_hash: String,
     outputs: Vec<Output>,
@@ -29,7 +29,7 @@ pub(in crate::commands) struct PaintReport {
 /// One picture written.
 #[derive(Debug, Serialize)]
 struct Output {
-    path: PathBuf,
+    path: String,
     seed: u64,
     seam: Option<Seam>,
 }
@@ -46,11 +46,15 @@ impl PaintReport {
         let outputs = result.pictures.iter().zip(paths);
         Self {
             task: job.task.kind().name(),
-            picture: job.picture.clone(),
+            picture: job.picture.display().to_string(),
             model: model.name.clone(),
             model_hash: model.hash.clone(),
             outputs: outputs
-                .map(|(edited, path)| Output { path: path.clone(), seed: edited.seed, seam: edited.seam })
+                .map(|(edited, path)| Output {
+                    path: path.display().to_string(),
+                    seed: edited.seed,
+                    seam: edited.seam,
+                })
                 .collect(),
             mask_share: masked,
             repainted: result.repainted,
@@ -67,8 +71,8 @@ impl PaintReport {
     }
 
     /// The files written.
-    pub(in crate::commands) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.outputs.iter().map(|output| &output.path)
+    pub(in crate::commands) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().map(|output| output.path.as_str())
     }
 
     /// One line for people.

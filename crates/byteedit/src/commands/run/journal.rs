@@ -1,8 +1,9 @@
 //! The record of a manifest's finished lines, in `MANIFEST.done` beside it.
 //!
 //! A line is bound to its job, to size and time of the files it reads, and to the model, so that it is
-//! done anew when any of them changes. `begun` is written before a line's pictures and `done` after
-//! them: whatever lies there after a crash is known to be this manifest's own and may be replaced.
+//! done anew when any of them changes. `begun` is written directly before a picture, when all that can
+//! fail is its writing, and `done` after a line's last one: what a crash leaves is known to be this manifest's
+//! own and may be replaced, and what the user puts where a line has failed is not.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::files;
 use crate::settings::{Job, ManifestSettings};
 
 /// How far a line is.
@@ -30,7 +32,7 @@ enum State {
 struct Record {
     state: State,
     key: String,
-    outputs: BTreeSet<PathBuf>,
+    outputs: BTreeSet<String>,
 }
 
 /// The record, held by one process at a time.
@@ -40,7 +42,7 @@ pub(super) struct Journal {
     folder: PathBuf,
     model_hash: String,
     done: HashSet<String>,
-    made: HashSet<PathBuf>,
+    made: HashSet<String>,
 }
 
 impl Journal {
@@ -106,18 +108,18 @@ impl Journal {
 
     /// Whether a file is this manifest's own.
     pub(super) fn has_made(&self, path: &Path) -> bool {
-        self.made.contains(&self.inside_folder(path))
+        self.made.contains(&files::name_within(path, &self.folder))
     }
 
-    /// Notes that the job's pictures are about to be written.
+    /// Notes that a picture of the job is about to be written.
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub(super) fn begin(&mut self, key: &str, outputs: &[PathBuf]) -> anyhow::Result<()> {
-        self.append(State::Begun, key, outputs)
+    pub(super) fn begin(&mut self, key: &str, output: &Path) -> anyhow::Result<()> {
+        self.append(State::Begun, key, &[output])
     }
 
-    /// Notes that they are.
+    /// Notes that all of them are.
     ///
     /// # Errors
     /// As [`Journal::begin`].
@@ -126,16 +128,13 @@ impl Journal {
         self.append(State::Done, key, outputs)
     }
 
-    fn append(&mut self, state: State, key: &str, outputs: &[PathBuf]) -> anyhow::Result<()> {
-        let outputs: BTreeSet<_> = outputs.iter().map(|path| self.inside_folder(path)).collect();
+    fn append(&mut self, state: State, key: &str, outputs: &[impl AsRef<Path>]) -> anyhow::Result<()> {
+        // From the manifest's folder, so that the folder can be moved.
+        let names = outputs.iter().map(|path| files::name_within(path.as_ref(), &self.folder));
+        let outputs: BTreeSet<_> = names.collect();
         self.made.extend(outputs.iter().cloned());
         let line = serde_json::to_string(&Record { state, key: key.to_owned(), outputs })? + "\n";
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         written.with_context(|| format!("{} cannot be written", self.path.display()))
-    }
-
-    /// Paths are kept from the manifest's folder, so that the folder can be moved.
-    fn inside_folder(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(&self.folder).unwrap_or(path).to_owned()
     }
 }

@@ -19,7 +19,7 @@ use crate::settings::{Job, ManifestSettings};
 #[serde(tag = "status", rename_all = "lowercase")]
 enum Outcome {
     Done(Box<PaintReport>),
-    Skipped { outputs: Vec<PathBuf> },
+    Skipped { outputs: Vec<String> },
     Failed { error: String },
 }
 
@@ -75,13 +75,13 @@ fn do_line(
     let key = journal.key(&job)?;
     let outputs = job.target.paths(job.options.count);
     if journal.is_done(&key, &outputs) {
+        let outputs = outputs.iter().map(|path| path.display().to_string()).collect();
         return Ok(Outcome::Skipped { outputs });
     }
     // What this manifest made before may be made anew.
     job.target.force |= outputs.iter().filter(|path| path.exists()).all(|path| journal.has_made(path));
     let prepared = Prepared::new(&job, printer)?;
-    journal.begin(&key, &outputs)?;
-    let report = painter.paint(&job, prepared)?;
+    let report = painter.paint(&job, prepared, &mut |path| journal.begin(&key, path))?;
     journal.finish(&key, &outputs)?;
     Ok(Outcome::Done(Box::new(report)))
 }
@@ -111,9 +111,9 @@ fn tell(line: usize, outcome: &Outcome, json: bool, printer: &Printer) -> anyhow
     match outcome {
         Outcome::Done(report) => {
             printer.note(format_args!("line {line}: {}", report.summary()));
-            report.paths().try_for_each(|path| printer.result(path.display()))
+            report.paths().try_for_each(|path| printer.result(path))
         }
-        Outcome::Skipped { outputs } => outputs.iter().try_for_each(|path| printer.result(path.display())),
+        Outcome::Skipped { outputs } => outputs.iter().try_for_each(|path| printer.result(path)),
         Outcome::Failed { .. } => Ok(()),
     }
 }

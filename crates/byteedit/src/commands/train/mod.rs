@@ -6,16 +6,17 @@ mod plot;
 
 use std::path::Path;
 
+use anyhow::bail;
 use byteedit_train::base::{self, BaseInputs};
 use byteedit_train::export::export_base;
-use byteedit_train::{Outcome, RunContext, vae};
+use byteedit_train::vae::{self, VaeInputs};
+use byteedit_train::{Outcome, RunContext};
 use serde_json::json;
 
 use self::observer::Observer;
 pub(crate) use self::plot::train_plot;
 use crate::args::TrainExportArgs;
 use crate::exit::ExitStatus;
-use crate::files;
 use crate::interrupt::stop_flag;
 use crate::printer::Printer;
 use crate::settings::{BaseSettings, RunKind, VaeSettings, device, run_kind, source};
@@ -25,8 +26,9 @@ use crate::settings::{BaseSettings, RunKind, VaeSettings, device, run_kind, sour
 /// # Errors
 /// Those of [`vae::train`].
 pub(crate) fn train_vae(settings: VaeSettings, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let VaeSettings { run } = settings;
+    let VaeSettings { run, init } = settings;
     printer.note(format_args!("run folder: {}", run.folder.display()));
+    let init = init.map(|init| parts::init_vae_folder(&init, &run.folder)).transpose()?;
     let mut observer = Observer::new(printer);
     let context = RunContext {
         folder: &run.folder,
@@ -34,7 +36,8 @@ pub(crate) fn train_vae(settings: VaeSettings, printer: &Printer) -> anyhow::Res
         progress: &mut observer,
         stop: stop_flag(printer)?,
     };
-    let outcome = vae::train(&run.config, &run.source, context)?;
+    let inputs = VaeInputs { source: &run.source, init: init.as_deref() };
+    let outcome = vae::train(&run.config, &inputs, context)?;
     drop(observer);
     report(outcome, &run.folder, "vae", run.json, printer)
 }
@@ -93,18 +96,24 @@ fn report(
 /// Writes a run's averaged weights as a model folder, or an autoencoder's as a component folder.
 ///
 /// # Errors
-/// A folder that holds no run with a state, or an output that cannot be written.
+/// A folder that holds no run with a state, an output that holds a run or cannot be written.
 pub(crate) fn train_export(args: TrainExportArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let TrainExportArgs { run, out, data, device: device_name, json } = args;
     let kind = run_kind(&run)?;
+    if run_kind(&out).is_ok() {
+        bail!(
+            "{} is the folder of a run, whose config.json the export would replace; name another with --out",
+            out.display()
+        );
+    }
     let device = device(device_name.as_deref())?;
     let source = source(data.as_deref())?;
-    files::create_folder(&out)?;
     let facts = match kind {
         RunKind::Vae => {
-            let statistics = vae::export(&run, &source, &out, &device)?;
-            printer.note(format_args!("scaling factor {:.5}", statistics.scaling_factor()));
-            json!({ "kind": "vae", "output": out, "scaling_factor": statistics.scaling_factor() })
+            let channel_rms = vae::export(&run, &source, &out, &device)?.channel_rms();
+            let shown: Vec<_> = channel_rms.iter().map(|rms| format!("{rms:.3}")).collect();
+            printer.note(format_args!("latents brought to unit variance from {}", shown.join(" ")));
+            json!({ "kind": "vae", "output": out, "channel_rms": channel_rms })
         }
         RunKind::Base => {
             let card = export_base(&run, &source, &out, &device)?;

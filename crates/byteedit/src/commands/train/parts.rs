@@ -1,15 +1,17 @@
-//! Where a base run finds its autoencoder and the weights it starts from.
+//! Where a run finds the weights it starts from, and a base run its autoencoder.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use byteedit_models::Component;
 use byteedit_models::vae::AutoencoderKL;
+use byteedit_train::run::Checkpoint;
 
 use crate::model::{BUILT_IN, unpack_built_in};
 use crate::settings::default_folder;
 
-/// The folder of the model to start from; the built-in one is unpacked into the run folder.
+/// The folder of the model to start from; the built-in one is unpacked into the run folder. A run that
+/// has a state goes on without it, so that it need not be there any more.
 ///
 /// # Errors
 /// A folder without a model, or a program without one.
@@ -18,10 +20,25 @@ pub(super) fn init_folder(init: &str, run: &Path) -> anyhow::Result<PathBuf> {
         return unpack_built_in(&run.join("init"));
     }
     let folder = PathBuf::from(init);
-    if !folder.join("unet").is_dir() {
+    if !folder.join("unet").is_dir() && !Checkpoint::exists_in(run) {
         bail!("{init} is no model folder: it has no unet/; name one that `train export` wrote, or mini");
     }
     Ok(folder)
+}
+
+/// The component folder of the autoencoder to start from, as [`init_folder`].
+///
+/// # Errors
+/// A folder without an autoencoder, or a program without one.
+pub(super) fn init_vae_folder(init: &str, run: &Path) -> anyhow::Result<PathBuf> {
+    if init == BUILT_IN {
+        return Ok(unpack_built_in(&run.join("init"))?.join("vae"));
+    }
+    let folder = Path::new(init);
+    if Checkpoint::exists_in(run) {
+        return Ok(component_in(folder).unwrap_or_else(|| folder.to_owned()));
+    }
+    named_vae_folder(folder)
 }
 
 /// The autoencoder's component folder: the one named, the run's own, that of the model to start from,
@@ -31,13 +48,7 @@ pub(super) fn init_folder(init: &str, run: &Path) -> anyhow::Result<PathBuf> {
 /// A named folder without an autoencoder, or none of these.
 pub(super) fn vae_folder(named: Option<PathBuf>, init: Option<&Path>, run: &Path) -> anyhow::Result<PathBuf> {
     if let Some(named) = named {
-        return match component_in(&named) {
-            Some(folder) => Ok(folder),
-            None => bail!(
-                "{} holds no autoencoder; name a finished run of `train vae`, or what `train export` made of one",
-                named.display()
-            ),
-        };
+        return named_vae_folder(&named);
     }
     let trained = default_folder("vae").ok();
     let places = [Some(run), init, trained.as_deref()];
@@ -45,6 +56,15 @@ pub(super) fn vae_folder(named: Option<PathBuf>, init: Option<&Path>, run: &Path
         return Ok(folder);
     }
     Ok(unpack_built_in(&run.join("init"))?.join("vae"))
+}
+
+fn named_vae_folder(named: &Path) -> anyhow::Result<PathBuf> {
+    component_in(named).with_context(|| {
+        format!(
+            "{} holds no autoencoder; name a finished run of `train vae`, or what `train export` made of one",
+            named.display()
+        )
+    })
 }
 
 /// `folder` itself if it is the component, else the `vae` in it.
