@@ -81,8 +81,8 @@ fn every_option_of_the_loss_takes_part() {
         ("min-snr", loss("min-snr", |config| config.loss.min_snr_gamma = Some(5.0))),
         ("dropout", loss("dropout", |config| config.loss.caption_dropout = 1.0)),
         ("offset", loss("offset", |config| config.loss.offset_noise = 0.2)),
-        ("epsilon", loss("epsilon", |config| config.schedule.prediction_type = Prediction::Epsilon)),
-        ("zero-snr", loss("zero-snr", |config| config.schedule.rescale_betas_zero_snr = true)),
+        ("sample", loss("sample", |config| config.schedule.prediction_type = Prediction::Sample)),
+        ("some-snr", loss("some-snr", |config| config.schedule.rescale_betas_zero_snr = false)),
         ("accumulated", loss("accumulated", |config| config.training.n_accumulate = 2)),
         ("seed", loss("seed", |config| config.training.seed = 1)),
     ] {

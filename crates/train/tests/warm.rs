@@ -8,7 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use byteedit_models::Component;
+use burn::tensor::Device;
+use byteedit_models::store::load_component;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_train::TrainError;
 use byteedit_train::base::{BaseInputs, BaseRunConfig};
@@ -37,8 +38,11 @@ fn an_autoencoder_starts_from_the_weights_of_another_and_goes_on_without_them() 
     let dir = tempfile::tempdir().unwrap();
     let (init, run) = (dir.path().join("init"), dir.path().join("run"));
     tiny::write_vae(&init);
-    let weights = |folder: &Path| fs::read(folder.join(AutoencoderKL::WEIGHTS_FILE)).unwrap();
-    let started_from = weights(&init);
+    let first_layer = |folder: &Path| {
+        let vae: AutoencoderKL = load_component(folder, &Device::default()).unwrap();
+        vae.encoder.conv_in.weight.val().into_data()
+    };
+    let started_from = first_layer(&init);
     let inputs = VaeInputs { source: &source, init: Some(&init) };
     let train = |config: &VaeRunConfig, inputs: &VaeInputs<'_>| {
         let mut warnings = tiny::Warnings::default();
@@ -50,8 +54,8 @@ fn an_autoencoder_starts_from_the_weights_of_another_and_goes_on_without_them() 
     other.vae.block_out_channels = vec![16, 16, 16];
     let warnings = train(&other, &inputs);
     assert!(warnings.len() == 1 && warnings[0].contains("SHA-256"), "{warnings:?}");
-    // Without a step, what comes out is what went in.
-    assert!(weights(&run.join("vae")) == started_from, "the weights differ");
+    // Without a step, what comes out is what went in, but for the basis of its latents.
+    assert!(first_layer(&run.join("vae")) == started_from, "the weights differ");
     // A state is there now: what lies at the same path does not matter any more.
     tiny::write_vae_of(&init, 6);
     let config = vae_config(2);
