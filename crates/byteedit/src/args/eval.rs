@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use byteedit_data::Split;
+use byteedit_diffusion::SamplerKind;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::paint::ModelArgs;
+use super::parse::{not_negative, sampler};
 
 /// Measure a model
 #[derive(Debug, Args)]
@@ -22,8 +24,11 @@ pub(crate) enum EvalVerb {
 
 /// Measure a model on the mini world's held-out composites, where every task has an exact answer
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  byteedit eval world --model mini --steps 20 --split validation --samples 64 --out eval/mini")]
+#[command(after_help = "Examples:
+  byteedit eval world --model mini --steps 20 --split validation --samples 64 --out eval/mini
+  byteedit eval world --model runs/base/model --sampler euler-a --guidance 5 --out eval/euler-a
+
+What does better on validation can be made the model's own: byteedit.json has it under `defaults`.")]
 pub(crate) struct EvalWorldArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -31,6 +36,12 @@ pub(crate) struct EvalWorldArgs {
     #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) steps: u32,
+    /// The sampler (default: the model's, usually ddim)
+    #[arg(long, value_name = "NAME", value_parser = sampler())]
+    pub(crate) sampler: Option<SamplerKind>,
+    /// How strongly prompts pull in edit and outpaint (default: the model's)
+    #[arg(long, value_name = "SCALE", allow_negative_numbers = true, value_parser = not_negative)]
+    pub(crate) guidance: Option<f64>,
     /// validation for choosing, test for reporting
     #[arg(long, value_enum, default_value_t = SplitArg::Validation)]
     pub(crate) split: SplitArg,

@@ -1,6 +1,6 @@
 //! `byteedit eval`: figures with exact answers behind them.
 
-use byteedit_eval::{EvalConfig, eval_world};
+use byteedit_eval::{EvalConfig, GuidanceScales, eval_world};
 
 use crate::args::{EvalArgs, EvalVerb, EvalWorldArgs};
 use crate::exit::ExitStatus;
@@ -21,16 +21,34 @@ pub(super) fn run(args: EvalArgs, printer: &Printer) -> anyhow::Result<ExitStatu
 }
 
 fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let EvalWorldArgs { model: chosen, steps, split, samples, seed, out, world: pack, json } = args;
+    let EvalWorldArgs {
+        model: chosen,
+        steps,
+        sampler,
+        guidance,
+        split,
+        samples,
+        seed,
+        out,
+        world: pack,
+        json,
+    } = args;
     let device = device(chosen.device.as_deref())?;
     files::create_folder(&out)?;
     let world = world(pack.as_deref())?;
     let model = model::load(&chosen.model, &device)?;
+    let suited = EvalConfig::for_model(split.into(), &model);
     let config = EvalConfig {
         n_samples: samples as usize,
         seed,
         n_steps: steps as usize,
-        ..EvalConfig::for_model(split.into(), &model)
+        sampler: sampler.unwrap_or(suited.sampler),
+        guidance: GuidanceScales {
+            edit: guidance.unwrap_or(suited.guidance.edit),
+            outpaint: guidance.unwrap_or(suited.guidance.outpaint),
+            ..suited.guidance
+        },
+        ..suited
     };
     let mut progress = None;
     let evaluation = eval_world(&model, &world, &config, &mut |report| {

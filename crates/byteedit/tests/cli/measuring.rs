@@ -36,8 +36,11 @@ fn an_evaluation_writes_what_it_prints() {
     let table = bench.run_tiny(&arguments).done();
     assert!(table.stdout.contains('|'), "{}", table.stdout);
     assert!(bench.path("eval/report.json").is_file() && bench.path("eval/erase.png").is_file());
-    let json = bench.run_tiny(&[&arguments[..], &["--out", "report", "--json"]].concat()).done().json();
-    assert_eq!((&json["settings"]["n_steps"], &json["settings"]["n_samples"]), (&1.into(), &2.into()));
+    let others = ["--out", "report", "--json", "--sampler", "euler-a", "--guidance", "2.5"];
+    let json = bench.run_tiny(&[&arguments[..], &others].concat()).done().json();
+    let settings = &json["settings"];
+    assert_eq!((&settings["n_steps"], &settings["n_samples"]), (&1.into(), &2.into()));
+    assert_eq!((&settings["sampler"], &settings["guidance"]["edit"]), (&"euler-a".into(), &2.5.into()));
     let written: serde_json::Value =
         serde_json::from_slice(&fs::read(bench.path("report/report.json")).unwrap()).unwrap();
     assert_eq!(written, json);

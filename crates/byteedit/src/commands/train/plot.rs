@@ -12,7 +12,7 @@ use crate::printer::Printer;
 /// Drawn unless other keys are asked for, as far as enough of them is logged.
 const USUAL: [&str; 2] = ["loss", "validation/loss"];
 /// Share of the running mean that each training step keeps; held-out figures are drawn as they are.
-const SMOOTHING: f64 = 0.98;
+const SMOOTHING: f64 = 0.9;
 
 /// Draws values of a run's log.
 ///
