@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Concept, ModelCard};
+use super::ModelCard;
 
-/// Concepts that are suggested for one word.
+/// Suggestions for one word.
 const N_NEAREST: usize = 3;
 /// Similarity (Jaro 1989, with the weight for a common beginning of Winkler 1990; 0 to 1) from which on a
 /// name may be a misspelling or a relative of a word.
@@ -19,7 +19,7 @@ const MIN_LETTERS: usize = 3;
 pub struct UnknownWord {
     /// The word, in lower case.
     pub word: String,
-    /// Concepts that it may have meant, the nearest first; may be empty.
+    /// Concepts and other known words that it may have meant, the nearest first; may be empty.
     pub nearest: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn unknown_words(card: &ModelCard, prompt: &str) -> Vec<UnknownWord> 
     let mut unknown = Vec::new();
     for word in words(prompt) {
         if !known.contains(word.as_str()) && seen.insert(word.clone()) {
-            let nearest = nearest(&card.concepts, &word);
+            let nearest = nearest(card, &word);
             unknown.push(UnknownWord { word, nearest });
         }
     }
@@ -52,13 +52,17 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Members of the group that the word names, or else the concepts with the most similar names.
-fn nearest(concepts: &[Concept], word: &str) -> Vec<String> {
+/// Members of the group that the word names, or else the concepts and words that are most similar to it.
+fn nearest(ModelCard { concepts, words, .. }: &ModelCard, word: &str) -> Vec<String> {
     let is_group = |group: &str| group == word || group.strip_suffix('s') == Some(word);
     let members: Vec<_> = concepts.iter().filter(|concept| is_group(&concept.group)).collect();
-    let mut ranked: Vec<(f64, &str)> = concepts
-        .iter()
-        .map(|concept| (similarity(&concept.name, word), concept.name.as_str()))
+    let names = concepts.iter().map(|concept| concept.name.as_str());
+    let parts: BTreeSet<&str> = names.clone().flat_map(|name| name.split(' ')).collect();
+    let others = words.iter().map(String::as_str);
+    let others = others.filter(|other| other.chars().count() >= MIN_LETTERS && !parts.contains(other));
+    let mut ranked: Vec<(f64, &str)> = names
+        .chain(others)
+        .map(|name| (similarity(name, word), name))
         .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
     // Stable, so that equals keep the order of the list.
@@ -79,7 +83,7 @@ fn similarity(name: &str, word: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Defaults;
+    use crate::model::{Concept, Defaults};
 
     fn card() -> ModelCard {
         let concepts = [
@@ -115,6 +119,12 @@ mod tests {
             assert_eq!((unknown.len(), unknown[0].word.as_str()), (1, word));
             assert_eq!(unknown[0].nearest[0], first);
         }
+    }
+
+    #[test]
+    fn other_words_are_suggested_too_but_not_the_shortest() {
+        assert_eq!(unknown_words(&card(), "rred")[0].nearest, ["red"]);
+        assert_eq!(unknown_words(&card(), "any")[0].nearest, [""; 0]);
     }
 
     #[test]
