@@ -25,7 +25,6 @@ pub struct EvalConfig {
     /// Pictures edited at once, 1 to 1024: a matter of speed and memory.
     pub batch: usize,
     /// Update rule of the denoise loop.
-    #[serde(with = "sampler_name")]
     pub sampler: SamplerKind,
     /// Denoising steps.
     pub n_steps: usize,
@@ -123,21 +122,6 @@ impl EvalConfig {
             strength: 1.0,
             negative_prompt: None,
         }
-    }
-}
-
-/// Samplers travel by the name that the command line knows them by.
-mod sampler_name {
-    use byteedit_diffusion::SamplerKind;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(kind: &SamplerKind, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(kind.name())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SamplerKind, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
 

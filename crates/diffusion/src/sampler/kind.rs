@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{Ddim, DpmPp2M, Euler, EulerAncestral, Lcm, Sampler};
 use crate::config::FinalSigma;
 use crate::error::DiffusionError;
@@ -11,7 +14,7 @@ use crate::levels::Levels;
 use crate::schedule::{FinalLevel, Grid, KarrasSpan, NoiseSchedule, Placement, TimestepSpacing};
 
 /// A choice of sampler, parsed from the names `ddim`, `euler`, `euler-a`, `dpm++2m`,
-/// `dpm++2m-karras` and `lcm`.
+/// `dpm++2m-karras` and `lcm`, by which it is also written in JSON.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SamplerKind {
     /// [`Ddim`] with its `η`; the name alone means `η = 0`.
@@ -123,6 +126,18 @@ impl SamplerKind {
 impl fmt::Display for SamplerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Serialize for SamplerKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for SamplerKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

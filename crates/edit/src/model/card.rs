@@ -43,7 +43,6 @@ pub struct Defaults {
     /// Guidance scale of edits and of prompted outpainting.
     pub guidance_scale: f64,
     /// Sampler by its name on the command line.
-    #[serde(with = "sampler_name")]
     pub sampler: SamplerKind,
 }
 
@@ -57,20 +56,6 @@ impl Defaults {
     /// For a checkpoint that says nothing: diffusers' guidance scale of 7.5, at 20 steps.
     pub fn of_diffusers() -> Self {
         Self { guidance_scale: 7.5, ..Self::default() }
-    }
-}
-
-/// A sampler as its name.
-mod sampler_name {
-    use byteedit_diffusion::SamplerKind;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(kind: &SamplerKind, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(kind.name())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SamplerKind, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -62,7 +62,7 @@ impl AutoencoderKL {
         self.decode(latents / self.config.scaling_factor)
     }
 
-    /// Sets what latents are multiplied by; the trainer measures it once the weights are final.
+    /// Sets what latents are multiplied by.
     #[must_use]
     pub fn with_scaling_factor(mut self, scaling_factor: f64) -> Self {
         self.config.scaling_factor = scaling_factor;
