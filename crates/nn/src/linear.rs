@@ -2,9 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::linear;
 
 use crate::Init;
+use crate::kernels::linear;
 
 /// `y = x Wᵀ + b`.
 #[derive(Module, Debug)]
@@ -36,6 +36,6 @@ impl Linear {
     /// - `x`: `[..., d_input]`
     /// - returns `[..., d_output]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        linear(x, self.weight.val().transpose(), self.bias.as_ref().map(Param::val))
+        linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_nn::kernels::{
     attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
-    group_norm_reference,
+    group_norm_reference, linear, linear_reference,
 };
 use byteedit_testing::{distance, tol};
 use proptest::prelude::*;
@@ -72,6 +72,14 @@ proptest! {
             |x, w, b| conv2d(x, w, b, stride, padding),
             |x, w, b| conv2d_reference(x, w, b, stride, padding),
         );
+    }
+
+    #[test]
+    fn linear_matches_its_reference(
+        n in 1_usize..200, d_in in 1_usize..300, d_out in 1_usize..120, seed in any::<u64>(),
+    ) {
+        let inputs = (noise([2, n, d_in], seed), noise([d_out, d_in], seed ^ 1), noise([d_out], seed ^ 2));
+        check(inputs, |x, w, b| linear(x, w, Some(b)), |x, w, b| linear_reference(x, w, Some(b)));
     }
 
     #[test]

@@ -40,6 +40,30 @@ impl<B: Backend + KernelOps> Backward<B, 3> for Conv2dBackward {
 }
 
 #[derive(Debug)]
+struct LinearBackward;
+
+impl<B: Backend + KernelOps> Backward<B, 3> for LinearBackward {
+    type State = (NodeId, NodeId);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, inputs: &mut Checkpointer) {
+        let [x_node, weight_node, bias_node] = ops.parents;
+        let (x, weight) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let x = inputs.retrieve_node_output::<FloatTensor<B>>(x);
+        let weight = inputs.retrieve_node_output::<FloatTensor<B>>(weight);
+        if let Some(node) = weight_node {
+            grads.register::<B>(node.id, B::kernel_linear_weight_grad(x, grad.clone()));
+        }
+        if let Some(node) = bias_node {
+            grads.register::<B>(node.id, B::kernel_linear_bias_grad(grad.clone()));
+        }
+        if let Some(node) = x_node {
+            grads.register::<B>(node.id, B::kernel_linear_x_grad(weight, grad));
+        }
+    }
+}
+
+#[derive(Debug)]
 struct GroupNormBackward;
 
 impl<B: Backend + KernelOps> Backward<B, 3> for GroupNormBackward {
@@ -140,6 +164,38 @@ impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C>
         _grad: FloatTensor<Self>,
         _geometry: ConvGeometry,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&weight));
+                let y = B::kernel_linear(x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+                prep.finish(state, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_linear(
+                x.into_primitive(),
+                weight.into_primitive(),
+                bias.into_primitive(),
+            )),
+        }
+    }
+
+    fn kernel_linear_x_grad(_weight: FloatTensor<Self>, _grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_linear_weight_grad(_x: FloatTensor<Self>, _grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_linear_bias_grad(_grad: FloatTensor<Self>) -> FloatTensor<Self> {
         unreachable!("{FIRST_ORDER}")
     }
 

@@ -6,8 +6,10 @@ use burn::tensor::{Shape, TensorData};
 use burn_flex::FlexTensor;
 
 use super::host::attention::{self, AttentionShape};
+use super::host::band::Window;
 use super::host::conv::{self, ConvShape};
 use super::host::gated;
+use super::host::linear;
 use super::host::norm::{self, NormShape};
 use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
 
@@ -32,16 +34,8 @@ fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
 fn conv_shape(x: &FlexTensor, weight: &FlexTensor, geometry: ConvGeometry) -> ConvShape {
     let [batch, channels_in, height, width] = x.shape().dims();
     let [channels_out, _, kernel, _] = weight.shape().dims();
-    ConvShape {
-        batch,
-        channels_in,
-        channels_out,
-        height,
-        width,
-        kernel,
-        stride: geometry.stride,
-        padding: geometry.padding,
-    }
+    let ConvGeometry { stride, padding } = geometry;
+    ConvShape { window: Window { batch, height, width, kernel, stride, padding }, channels_in, channels_out }
 }
 
 fn norm_shape(x: &FlexTensor, settings: GroupNormSettings) -> NormShape {
@@ -72,7 +66,8 @@ impl KernelOps for Flex {
         let shape = conv_shape(&x, &weight, geometry);
         let (x, weight, bias) = (Contiguous::new(x), Contiguous::new(weight), Contiguous::new(bias));
         let y = conv::forward(x.values(), weight.values(), bias.values(), shape);
-        tensor(y, [shape.batch, shape.channels_out, shape.out_height(), shape.out_width()])
+        let ConvShape { window, channels_out, .. } = shape;
+        tensor(y, [window.batch, channels_out, window.out_height(), window.out_width()])
     }
 
     fn kernel_conv2d_x_grad(
@@ -97,6 +92,31 @@ impl KernelOps for Flex {
         let weight_grad = conv::weight_grad(x.values(), grad.values(), shape);
         let bias_grad = conv::bias_grad(grad.values(), shape);
         (tensor(weight_grad, weight.shape()), tensor(bias_grad, [shape.channels_out]))
+    }
+
+    fn kernel_linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        let [n, _] = x.shape().dims();
+        let [d_out, _] = weight.shape().dims();
+        let (x, weight, bias) = (Contiguous::new(x), Contiguous::new(weight), Contiguous::new(bias));
+        tensor(linear::forward(x.values(), weight.values(), bias.values()), [n, d_out])
+    }
+
+    fn kernel_linear_x_grad(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        let [d_out, d_in] = weight.shape().dims();
+        let [n, _] = grad.shape().dims();
+        let (weight, grad) = (Contiguous::new(weight), Contiguous::new(grad));
+        tensor(linear::x_grad(weight.values(), grad.values(), d_out), [n, d_in])
+    }
+
+    fn kernel_linear_weight_grad(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        let ([_, d_in], [_, d_out]) = (x.shape().dims(), grad.shape().dims());
+        let (x, grad) = (Contiguous::new(x), Contiguous::new(grad));
+        tensor(linear::weight_grad(x.values(), grad.values(), [d_in, d_out]), [d_out, d_in])
+    }
+
+    fn kernel_linear_bias_grad(grad: FlexTensor) -> FlexTensor {
+        let [_, d_out] = grad.shape().dims();
+        tensor(linear::bias_grad(Contiguous::new(grad).values(), d_out), [d_out])
     }
 
     fn kernel_group_norm(

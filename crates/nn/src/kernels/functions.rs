@@ -1,5 +1,7 @@
 //! The tensor functions: the kernel where there is one, the reference elsewhere.
 
+use std::sync::LazyLock;
+
 use burn::backend::Dispatch;
 use burn::tensor::activation::{gelu, silu, softmax};
 use burn::tensor::ops::ConvOptions;
@@ -9,9 +11,12 @@ use burn_dispatch::DispatchDevice;
 use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
 use crate::attention::{merge_heads, split_heads};
 
-/// Whether `x` is f32 on the CPU backend, with or without autodiff.
+/// Whether `x` is f32 on the CPU backend, with or without autodiff, and the kernels are wanted: with
+/// `BYTEEDIT_KERNELS=reference` in the environment they are not.
 fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
+    static WANTED: LazyLock<bool> =
+        LazyLock::new(|| std::env::var_os("BYTEEDIT_KERNELS").is_none_or(|choice| choice != "reference"));
+    *WANTED && x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 /// The extents of `x`, none of which may be 0: the kernels divide their work by them.
@@ -73,6 +78,46 @@ pub fn conv2d_reference(
 ) -> Tensor<4> {
     let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
     burn::tensor::module::conv2d(x, weight, Some(bias), options)
+}
+
+/// `y = x Wᵀ + b` over the last dimension.
+///
+/// # Shapes
+/// - `x`: `[..., d_in]`
+/// - `weight`: `[d_out, d_in]`, as `PyTorch` keeps it
+/// - `bias`: `[d_out]`
+/// - returns `[..., d_out]`
+///
+/// # Panics
+/// If the shapes do not fit each other or an extent is 0.
+pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    let mut dims = non_empty(&x);
+    let [d_out, d_in] = non_empty(&weight);
+    assert!(dims[D - 1] == d_in, "a linear map of {d_in} numbers was given {}", dims[D - 1]);
+    if let Some(bias) = &bias {
+        assert_shape!(bias, [d_out]);
+    }
+    if !has_kernel(&x) {
+        return linear_reference(x, weight, bias);
+    }
+    let n = dims[..D - 1].iter().product();
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([d_out], &x.device().inner()));
+    let y = Tensor::<2>::from_dispatch(<Dispatch as KernelOps>::kernel_linear(
+        x.reshape([n, d_in]).into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+    ));
+    dims[D - 1] = d_out;
+    y.reshape(dims)
+}
+
+/// [`linear`] by Burn's own.
+pub fn linear_reference<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
+    burn::tensor::module::linear(x, weight.transpose(), bias)
 }
 
 /// Group normalisation over `n_groups`, with a `SiLU` behind it if `with_silu`.

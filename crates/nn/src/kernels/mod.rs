@@ -15,5 +15,5 @@ mod ops;
 
 pub use functions::{
     attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
-    group_norm_reference,
+    group_norm_reference, linear, linear_reference,
 };

@@ -51,6 +51,22 @@ pub(super) trait KernelOps: Backend {
         geometry: ConvGeometry,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
+    /// `[n, d_in] [d_out, d_in]ᵀ + [d_out] -> [n, d_out]`
+    fn kernel_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// Gradient of the input of a linear map.
+    fn kernel_linear_x_grad(weight: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradient of the weight of a linear map.
+    fn kernel_linear_weight_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradient of the bias of a linear map.
+    fn kernel_linear_bias_grad(grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// Group norm of `[batch, channels, h, w]`, with a `SiLU` behind it where asked for.
     fn kernel_group_norm(
         x: FloatTensor<Self>,

@@ -1,267 +1,234 @@
-//! 2-D convolution as matrix products over tiles of unfolded input ("im2col"), forward and both
-//! gradients. The weight of a checkpoint is already the left matrix, `[c_out, c_in * k * k]`.
-
-use std::cell::RefCell;
+//! 2-D convolution, forward and both gradients, as products over bands of padded input.
+//!
+//! Over a band, `x[position + tap]` is the matrix of a convolution: the forward pass packs it as the
+//! right side of `weight * x`, the gradient of the weight takes it unpacked as the left side of
+//! `xᵀ * grad`. Weights are read as checkpoints keep them, `[c_out, c_in, k, k]`.
 
 use rayon::prelude::*;
 
-use super::gemm::{Product, Strides, gemm};
+use super::band::{Band, Bands, Window};
+use super::matrix::{DEPTH, steps};
+use super::pack::{self, Positions};
+use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lanes};
+use super::scratch::with_scratch;
+
+/// Outputs of a task, of each channel.
+const POSITIONS: usize = 512;
 
 /// Shape of a convolution with a square kernel.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct ConvShape {
-    pub(in super::super) batch: usize,
+    pub(in super::super) window: Window,
     pub(in super::super) channels_in: usize,
     pub(in super::super) channels_out: usize,
-    pub(in super::super) height: usize,
-    pub(in super::super) width: usize,
-    pub(in super::super) kernel: usize,
-    pub(in super::super) stride: usize,
-    pub(in super::super) padding: usize,
-}
-
-/// Numbers of unfolded input that one task keeps: about half of a core's second-level cache.
-const TILE: usize = 128 * 1024;
-/// Rows of the weight gradient that one task computes, as input channels.
-const GRAD_CHANNELS: usize = 16;
-/// Output positions that the weight gradient sums in one product, at least, where there are as many.
-const GRAD_POSITIONS: usize = 1024;
-
-thread_local! {
-    static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
-}
-
-/// Lends the thread's two buffers, at least as long as asked for; their content is arbitrary.
-fn with_scratch<R>(lengths: [usize; 2], work: impl FnOnce(&mut [f32], &mut [f32]) -> R) -> R {
-    // Taken out while it is used: a thread that waits for others may start another task here.
-    let mut buffers = SCRATCH.with(RefCell::take);
-    for (buffer, length) in buffers.iter_mut().zip(lengths) {
-        if buffer.len() < length {
-            buffer.resize(length, 0.0);
-        }
-    }
-    let [first, second] = &mut buffers;
-    let result = work(&mut first[..lengths[0]], &mut second[..lengths[1]]);
-    SCRATCH.with(|scratch| scratch.replace(buffers));
-    result
 }
 
 impl ConvShape {
-    pub(in super::super) fn out_height(self) -> usize {
-        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-
-    pub(in super::super) fn out_width(self) -> usize {
-        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-
-    fn plane_in(self) -> usize {
-        self.height * self.width
-    }
-
-    fn plane_out(self) -> usize {
-        self.out_height() * self.out_width()
-    }
-
-    /// Length of one unfolded column.
-    fn column(self) -> usize {
-        self.channels_in * self.kernel * self.kernel
-    }
-
-    fn is_pointwise(self) -> bool {
-        self.kernel == 1 && self.stride == 1 && self.padding == 0
-    }
-
-    /// Output rows that one tile covers.
-    fn tile_rows(self) -> usize {
-        (TILE / (self.column() * self.out_width()).max(1)).clamp(1, self.out_height())
+    /// Summands of an output.
+    fn depth(self) -> usize {
+        self.channels_in * self.window.area()
     }
 }
 
 /// `y = weight * x + bias`
 pub(in super::super) fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: ConvShape) -> Vec<f32> {
-    let mut y = vec![0.0; shape.batch * shape.channels_out * shape.plane_out()];
-    let picture_in = shape.channels_in * shape.plane_in();
-    let picture_out = shape.channels_out * shape.plane_out();
-    if shape.batch >= rayon::current_num_threads() {
-        y.par_chunks_mut(picture_out).zip(x.par_chunks(picture_in)).for_each(|(y, x)| {
-            forward_channels(y, x, weight, bias, shape);
-        });
-    } else {
-        // Few pictures: the threads share the output channels of each.
-        let channels = shape.channels_out.div_ceil(rayon::current_num_threads()).max(8);
-        for (y, x) in y.chunks_mut(picture_out).zip(x.chunks(picture_in)) {
-            y.par_chunks_mut(channels * shape.plane_out()).enumerate().for_each(|(index, y)| {
-                let first = index * channels;
-                let last = (first + channels).min(shape.channels_out);
-                let weight = &weight[first * shape.column()..last * shape.column()];
-                forward_channels(y, x, weight, &bias[first..last], shape);
-            });
-        }
-    }
-    y
-}
-
-/// One picture, as many output channels as `bias` has.
-fn forward_channels(y: &mut [f32], x: &[f32], weight: &[f32], bias: &[f32], shape: ConvShape) {
-    let (plane, k) = (shape.plane_out(), shape.column());
-    for (y, bias) in y.chunks_exact_mut(plane).zip(bias) {
-        y.fill(*bias);
-    }
-    let left = (weight, Strides::rows(k));
-    if shape.is_pointwise() {
-        let size = Product { m: bias.len(), n: plane, k };
-        gemm(size, (y, plane), left, (x, Strides::rows(plane)), 1.0, true);
-        return;
-    }
-    let tile_rows = shape.tile_rows();
-    let tile = tile_rows * shape.out_width();
-    with_scratch([k * tile, 0], |columns, _| {
-        for first_row in (0..shape.out_height()).step_by(tile_rows) {
-            let rows = tile_rows.min(shape.out_height() - first_row);
-            let n = rows * shape.out_width();
-            unfold(columns, n, x, shape, first_row..first_row + rows);
-            let start = first_row * shape.out_width();
-            let size = Product { m: bias.len(), n, k };
-            gemm(size, (&mut y[start..], plane), left, (columns, Strides::rows(n)), 1.0, true);
-        }
-    });
+    let (rows, columns) = (steps(shape.channels_out, shape.depth()), steps(shape.depth(), 1));
+    convolve(x, Left { values: weight, rows: &rows, columns: &columns }, Some(bias), shape)
 }
 
 /// Gradient of the input.
 pub(in super::super) fn x_grad(weight: &[f32], grad: &[f32], shape: ConvShape) -> Vec<f32> {
-    let turned = turn(weight, shape);
-    if shape.stride == 1 {
-        // A convolution of the gradient with the kernels turned by half a circle.
-        let shape = ConvShape {
-            channels_in: shape.channels_out,
-            channels_out: shape.channels_in,
-            height: shape.out_height(),
-            width: shape.out_width(),
-            padding: shape.kernel - 1 - shape.padding,
-            ..shape
-        };
-        return forward(grad, &turned, &vec![0.0; shape.channels_out], shape);
-    }
-    let mut x_grad = vec![0.0; shape.batch * shape.channels_in * shape.plane_in()];
-    let picture_out = shape.channels_out * shape.plane_out();
+    if shape.window.stride == 1 { turned(weight, grad, shape) } else { folded(weight, grad, shape) }
+}
+
+/// For a stride of 1: a convolution of the gradient with the kernels turned by half a circle.
+fn turned(weight: &[f32], grad: &[f32], shape: ConvShape) -> Vec<f32> {
+    let ConvShape { window, channels_in, channels_out } = shape;
+    let area = window.area();
+    let from_tap = |index: usize| (index / area * channels_in * area + area - 1 - index % area) as u32;
+    let (rows, columns) =
+        (steps(channels_in, area), (0..channels_out * area).map(from_tap).collect::<Vec<_>>());
+    let window = Window {
+        height: window.out_height(),
+        width: window.out_width(),
+        padding: window.kernel - 1 - window.padding,
+        ..window
+    };
+    let shape = ConvShape { window, channels_in: channels_out, channels_out: channels_in };
+    convolve(grad, Left { values: weight, rows: &rows, columns: &columns }, None, shape)
+}
+
+/// For any stride: the gradient of every tap of every position, added up where the taps overlap.
+fn folded(weight: &[f32], grad: &[f32], shape: ConvShape) -> Vec<f32> {
+    let window = shape.window;
+    let (rows, columns) = (steps(shape.depth(), 1), steps(shape.channels_out, shape.depth()));
+    let of_taps = ConvShape {
+        window: Window {
+            height: window.out_height(),
+            width: window.out_width(),
+            kernel: 1,
+            stride: 1,
+            padding: 0,
+            ..window
+        },
+        channels_in: shape.channels_out,
+        channels_out: shape.depth(),
+    };
+    let taps = convolve(grad, Left { values: weight, rows: &rows, columns: &columns }, None, of_taps);
+    let mut x_grad = vec![0.0; window.batch * shape.channels_in * window.plane_in()];
     x_grad
-        .par_chunks_mut(shape.channels_in * shape.plane_in())
-        .zip(grad.par_chunks(picture_out))
-        .for_each(|(x_grad, grad)| fold_grad(x_grad, weight, grad, shape));
+        .par_chunks_mut(window.plane_in())
+        .zip(taps.par_chunks(window.area() * window.plane_out()))
+        .for_each(|(plane, taps)| fold(plane, taps, window));
     x_grad
 }
 
-/// `[c_out, c_in, k, k] -> [c_in, c_out, k, k]` with each kernel turned by half a circle.
-fn turn(weight: &[f32], shape: ConvShape) -> Vec<f32> {
-    let area = shape.kernel * shape.kernel;
-    let mut turned = vec![0.0; weight.len()];
-    for (index, kernel) in weight.chunks_exact(area).enumerate() {
-        let (c_out, c_in) = (index / shape.channels_in, index % shape.channels_in);
-        let start = (c_in * shape.channels_out + c_out) * area;
-        for (turned, value) in turned[start..start + area].iter_mut().zip(kernel.iter().rev()) {
-            *turned = *value;
-        }
-    }
-    turned
-}
-
-/// Input gradient of one picture for any stride: columns of gradients, added where they came from.
-fn fold_grad(x_grad: &mut [f32], weight: &[f32], grad: &[f32], shape: ConvShape) {
-    let (k, n) = (shape.column(), shape.plane_out());
-    with_scratch([k * n, 0], |columns, _| {
-        let size = Product { m: k, n, k: shape.channels_out };
-        gemm(size, (columns, n), (weight, Strides::columns(k)), (grad, Strides::rows(n)), 1.0, false);
-        for (row, column) in columns.chunks_exact(n).enumerate() {
-            let place = Place::new(row, shape);
-            let plane = &mut x_grad[place.channel * shape.plane_in()..][..shape.plane_in()];
-            for y in 0..shape.out_height() {
-                let Some(source_row) = place.source_row(y, shape) else { continue };
-                let target = &mut plane[source_row * shape.width..][..shape.width];
-                let values = &column[y * shape.out_width()..][..shape.out_width()];
-                for x in place.inside(shape) {
-                    target[x * shape.stride + place.kernel_x - shape.padding] += values[x];
+/// Adds the taps of one channel, `[k, k, out_height, out_width]`, to where they came from.
+fn fold(plane: &mut [f32], taps: &[f32], window: Window) {
+    let Window { height, width, kernel, stride, padding, .. } = window;
+    for (tap, values) in taps.chunks_exact(window.plane_out()).enumerate() {
+        let (tap_y, tap_x) = (tap / kernel, tap % kernel);
+        for (row, values) in values.chunks_exact(window.out_width()).enumerate() {
+            let Some(y) = (row * stride + tap_y).checked_sub(padding).filter(|y| *y < height) else {
+                continue;
+            };
+            let plane = &mut plane[y * width..][..width];
+            for (column, value) in values.iter().enumerate() {
+                if let Some(x) = (column * stride + tap_x).checked_sub(padding).filter(|x| *x < width) {
+                    plane[x] += value;
                 }
             }
         }
-    });
+    }
 }
 
-/// Gradient of the weight, `[c_out, c_in, k, k]`.
-pub(in super::super) fn weight_grad(x: &[f32], grad: &[f32], shape: ConvShape) -> Vec<f32> {
-    let (m, area, plane) = (shape.channels_out, shape.kernel * shape.kernel, shape.plane_out());
-    let pictures = GRAD_POSITIONS.div_ceil(plane).clamp(1, shape.batch);
-    let mut transposed = vec![0.0; weight_len(shape)]; // [c_in * k * k, c_out]
-    transposed.par_chunks_mut(GRAD_CHANNELS * area * m).enumerate().for_each(|(index, out)| {
-        let rows = out.len() / m;
-        let first_channel = index * GRAD_CHANNELS;
-        with_scratch([rows * pictures * plane, m * pictures * plane], |columns, grads| {
-            for first in (0..shape.batch).step_by(pictures) {
-                let group = pictures.min(shape.batch - first);
-                let n = group * plane;
-                for picture in 0..group {
-                    let source = (first + picture) * shape.channels_in + first_channel;
-                    let channels = rows / area;
-                    let x = &x[source * shape.plane_in()..][..channels * shape.plane_in()];
-                    let part = ConvShape { channels_in: channels, ..shape };
-                    unfold(&mut columns[picture * plane..], n, x, part, 0..shape.out_height());
+/// The convolution whose weight is any left matrix, `[c_out, c_in * k * k]`.
+fn convolve(x: &[f32], weight: Left<'_>, bias: Option<&[f32]>, shape: ConvShape) -> Vec<f32> {
+    let plane = shape.window.plane_out();
+    let mut y = vec![0.0; shape.window.batch * shape.channels_out * plane];
+    let bands = Bands::new(shape.window, POSITIONS);
+    let (offsets, out) = (bands.position_offsets(), SharedOut::new(&mut y, plane));
+    // Where bands are few, the threads share the output channels of each.
+    let n_groups = (2 * rayon::current_num_threads()).div_ceil(bands.len());
+    let group = shape.channels_out.div_ceil(n_groups).next_multiple_of(8);
+    let n_groups = shape.channels_out.div_ceil(group);
+    (0..bands.len() * n_groups).into_par_iter().for_each(|task| {
+        let first = task % n_groups * group;
+        let channels = first..(first + group).min(shape.channels_out);
+        let bias = bias.map(|bias| &bias[channels.clone()]);
+        let weight = Left { rows: &weight.rows[channels], ..weight };
+        let band = bands.band(task / n_groups);
+        BandTask { bands, band, offsets: &offsets, shape, first_channel: first }.run(x, weight, bias, out);
+    });
+    y
+}
+
+/// Some output channels of one band.
+struct BandTask<'a> {
+    bands: Bands,
+    band: Band,
+    offsets: &'a [u32],
+    shape: ConvShape,
+    first_channel: usize,
+}
+
+impl BandTask<'_> {
+    fn run(&self, x: &[f32], weight: Left<'_>, bias: Option<&[f32]>, out: SharedOut<'_>) {
+        let ConvShape { window, channels_in, .. } = self.shape;
+        let (bands, area, lanes) = (self.bands, window.area(), lanes());
+        let run = bands.run(&self.band);
+        let positions = Positions::new(&self.offsets[..self.band.pictures.len() * run], run, lanes);
+        let panels = self.panels(run, lanes);
+        let n_channels = (DEPTH / area).clamp(1, channels_in);
+        let taps = bands.tap_offsets(n_channels);
+        let lengths = [n_channels * bands.channel_stride(), taps.len() * MAX_VECTORS * lanes];
+        with_scratch(lengths, |padded, packed| {
+            for first in (0..channels_in).step_by(n_channels) {
+                let channels = first..(first + n_channels).min(channels_in);
+                let taps = &taps[..channels.len() * area];
+                let left = Left { columns: &weight.columns[first * area..][..taps.len()], ..weight };
+                let start = match (first, bias) {
+                    (0, Some(bias)) => Start::Rows(bias),
+                    (0, None) => Start::Zero,
+                    _ => Start::Out,
+                };
+                bands.fill(padded, (x, channels_in), channels, &self.band);
+                for (index, columns) in panels.iter().copied().enumerate() {
+                    let right = &mut packed[..taps.len() * columns.n_vectors() * lanes];
+                    let vector = index * MAX_VECTORS;
+                    positions.pack(right, padded, taps, vector..vector + columns.n_vectors());
+                    // SAFETY: the tasks have bands or channels of their own.
+                    #[expect(unsafe_code, reason = "tasks share the output's planes")]
+                    unsafe {
+                        Product { left, right, columns, start, out }.run();
+                    }
                 }
-                let grads = gather_grads(grads, grad, first..first + group, shape);
-                let size = Product { m: rows, n: m, k: n };
-                gemm(
-                    size,
-                    (out, m),
-                    (columns, Strides::rows(n)),
-                    (grads, Strides::columns(n)),
-                    1.0,
-                    first > 0,
-                );
+            }
+        });
+    }
+
+    /// The band's outputs in vectors, none of which crosses from one picture into the next.
+    fn panels(&self, run: usize, lanes: usize) -> Vec<Columns> {
+        let ConvShape { window, channels_out, .. } = self.shape;
+        let vectors = self.band.pictures.clone().flat_map(|picture| {
+            let plane = (picture * channels_out + self.first_channel) * window.plane_out();
+            let start = plane + self.band.rows.start * window.out_width();
+            (0..run).step_by(lanes).map(move |first| (start + first, lanes.min(run - first)))
+        });
+        vectors
+            .collect::<Vec<_>>()
+            .chunks(MAX_VECTORS)
+            .map(|chunk| Columns::new(chunk.iter().copied()))
+            .collect()
+    }
+}
+
+/// Gradient of the weight: for each tap and output channel, the sum over positions of the input under
+/// the tap times the gradient.
+pub(in super::super) fn weight_grad(x: &[f32], grad: &[f32], shape: ConvShape) -> Vec<f32> {
+    let ConvShape { window, channels_in, channels_out } = shape;
+    let (lanes, area) = (lanes(), window.area());
+    let panels = pack::panels(channels_out, lanes);
+    let right = pack::planes(grad, channels_out, window.plane_out(), &panels);
+    let n_positions = window.batch * window.plane_out();
+    let width = channels_out.next_multiple_of(lanes);
+    let mut transposed = vec![0.0; shape.depth() * width];
+    let out = SharedOut::new(&mut transposed, width);
+    // At least eight tiles of rows for each panel, and several tasks for each thread.
+    let per_thread = (channels_in * panels.len()).div_ceil(4 * rayon::current_num_threads());
+    let group = per_thread.max(64_usize.div_ceil(area)).min(channels_in);
+    let bands = Bands::new(window, DEPTH);
+    let (offsets, taps) = (bands.position_offsets(), bands.tap_offsets(group));
+    (0..channels_in.div_ceil(group) * panels.len()).into_par_iter().for_each(|task| {
+        let panel = panels[task % panels.len()].clone();
+        let first = task / panels.len() * group;
+        let channels = first..(first + group).min(channels_in);
+        let start = first * area * width;
+        let columns = Columns::new(panel.clone().step_by(lanes).map(|column| (start + column, lanes)));
+        let mut right = &right[panel.start * n_positions..panel.end * n_positions];
+        with_scratch([group * bands.channel_stride(), 0], |padded, _| {
+            for index in 0..bands.len() {
+                let band = bands.band(index);
+                bands.fill(padded, (x, channels_in), channels.clone(), &band);
+                let offsets = &offsets[..band.pictures.len() * bands.run(&band)];
+                let left = Left { values: padded, rows: &taps[..channels.len() * area], columns: offsets };
+                let (of_band, rest) = right.split_at(offsets.len() * panel.len());
+                right = rest;
+                let start = if index == 0 { Start::Zero } else { Start::Out };
+                // SAFETY: the tasks have rows or columns of their own.
+                #[expect(unsafe_code, reason = "tasks share the output's rows")]
+                unsafe {
+                    Product { left, right: of_band, columns, start, out }.run();
+                }
             }
         });
     });
-    transpose(&transposed, m)
-}
-
-/// `[picture, c_out, plane] -> [c_out, picture * plane]`; a single picture is used in place.
-fn gather_grads<'a>(
-    buffer: &'a mut [f32],
-    grad: &'a [f32],
-    pictures: std::ops::Range<usize>,
-    shape: ConvShape,
-) -> &'a [f32] {
-    let plane = shape.plane_out();
-    let picture = shape.channels_out * plane;
-    if pictures.len() == 1 {
-        return &grad[pictures.start * picture..][..picture];
-    }
-    let n = pictures.len() * plane;
-    for (place, index) in pictures.enumerate() {
-        for (channel, values) in grad[index * picture..][..picture].chunks_exact(plane).enumerate() {
-            buffer[channel * n + place * plane..][..plane].copy_from_slice(values);
-        }
-    }
-    buffer
-}
-
-fn weight_len(shape: ConvShape) -> usize {
-    shape.channels_out * shape.column()
-}
-
-/// Rows of `width` numbers become columns.
-fn transpose(values: &[f32], width: usize) -> Vec<f32> {
-    let height = values.len() / width;
-    let mut transposed = vec![0.0; values.len()];
-    transposed.par_chunks_mut(height).enumerate().for_each(|(column, out)| {
-        for (row, out) in out.iter_mut().enumerate() {
-            *out = values[row * width + column];
-        }
-    });
-    transposed
+    pack::transposed(&transposed, width, channels_out)
 }
 
 /// Gradient of the bias: the sum over pictures and positions.
 pub(in super::super) fn bias_grad(grad: &[f32], shape: ConvShape) -> Vec<f32> {
-    let plane = shape.plane_out();
+    let plane = shape.window.plane_out();
     (0..shape.channels_out)
         .into_par_iter()
         .map(|channel| {
@@ -269,61 +236,4 @@ pub(in super::super) fn bias_grad(grad: &[f32], shape: ConvShape) -> Vec<f32> {
             planes.map(|plane| plane.iter().sum::<f32>()).sum()
         })
         .collect()
-}
-
-/// Which input channel and which tap of the kernel a row of the unfolded matrix stands for.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    channel: usize,
-    kernel_y: usize,
-    kernel_x: usize,
-}
-
-impl Place {
-    fn new(row: usize, shape: ConvShape) -> Self {
-        let k = shape.kernel;
-        Self { channel: row / (k * k), kernel_y: row / k % k, kernel_x: row % k }
-    }
-
-    /// The input row under this tap at output row `y`, `None` in the padding.
-    fn source_row(self, y: usize, shape: ConvShape) -> Option<usize> {
-        (y * shape.stride + self.kernel_y).checked_sub(shape.padding).filter(|row| *row < shape.height)
-    }
-
-    /// Output columns whose tap is not in the padding.
-    fn inside(self, shape: ConvShape) -> std::ops::Range<usize> {
-        let first = shape.padding.saturating_sub(self.kernel_x).div_ceil(shape.stride);
-        let end = (shape.width + shape.padding).saturating_sub(self.kernel_x).div_ceil(shape.stride);
-        first..end.clamp(first, shape.out_width().max(first))
-    }
-}
-
-/// Unfolds output rows of one picture: a row of `columns` for each input channel and tap, a number for
-/// each output position; the rows are parts of longer ones of `stride` numbers.
-fn unfold(columns: &mut [f32], stride: usize, x: &[f32], shape: ConvShape, out_rows: std::ops::Range<usize>) {
-    let width = shape.out_width();
-    for row in 0..shape.column() {
-        let place = Place::new(row, shape);
-        let plane = &x[place.channel * shape.plane_in()..][..shape.plane_in()];
-        let out = &mut columns[row * stride..][..out_rows.len() * width];
-        let inside = place.inside(shape);
-        for (y, out) in out_rows.clone().zip(out.chunks_exact_mut(width)) {
-            let Some(source_row) = place.source_row(y, shape) else {
-                out.fill(0.0);
-                continue;
-            };
-            let source = &plane[source_row * shape.width..][..shape.width];
-            out[..inside.start].fill(0.0);
-            out[inside.end..].fill(0.0);
-            let first = inside.start * shape.stride + place.kernel_x - shape.padding;
-            let out = &mut out[inside.clone()];
-            if shape.stride == 1 {
-                out.copy_from_slice(&source[first..first + inside.len()]);
-            } else {
-                for (out, value) in out.iter_mut().zip(source[first..].iter().step_by(shape.stride)) {
-                    *out = *value;
-                }
-            }
-        }
-    }
 }

@@ -1,0 +1,22 @@
+//! Buffers that a thread keeps between tasks.
+
+use std::cell::RefCell;
+
+thread_local! {
+    static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+}
+
+/// Lends the thread's two buffers, at least as long as asked for; their content is arbitrary.
+pub(super) fn with_scratch<R>(lengths: [usize; 2], work: impl FnOnce(&mut [f32], &mut [f32]) -> R) -> R {
+    // Taken out while it is used: a thread that waits for others may start another task here.
+    let mut buffers = SCRATCH.with(RefCell::take);
+    for (buffer, length) in buffers.iter_mut().zip(lengths) {
+        if buffer.len() < length {
+            buffer.resize(length, 0.0);
+        }
+    }
+    let [first, second] = &mut buffers;
+    let result = work(&mut first[..lengths[0]], &mut second[..lengths[1]]);
+    SCRATCH.with(|scratch| scratch.replace(buffers));
+    result
+}
