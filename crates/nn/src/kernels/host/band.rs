@@ -155,10 +155,26 @@ impl Bands {
                         continue;
                     };
                     out[..columns.start].fill(0.0);
-                    out[columns.clone()].copy_from_slice(&x[y * width..][..columns.len()]);
+                    copy(&mut out[columns.clone()], &x[y * width..][..columns.len()]);
                     out[columns.end..].fill(0.0);
                 }
             }
         }
+    }
+}
+
+/// `copy_from_slice` without a call for rows that are a few vectors long, as most are.
+fn copy(out: &mut [f32], x: &[f32]) {
+    const PIECE: usize = 8;
+    let ((out, out_rest), (x, x_rest)) = (out.as_chunks_mut::<PIECE>(), x.as_chunks::<PIECE>());
+    if out.len() > 8 {
+        out.copy_from_slice(x);
+    } else {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = *x;
+        }
+    }
+    for (out, x) in out_rest.iter_mut().zip(x_rest) {
+        *out = *x;
     }
 }

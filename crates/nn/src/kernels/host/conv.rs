@@ -105,22 +105,27 @@ fn fold(plane: &mut [f32], taps: &[f32], window: Window) {
 /// The convolution whose weight is any left matrix, `[c_out, c_in * k * k]`.
 fn convolve(x: &[f32], weight: Left<'_>, bias: Option<&[f32]>, shape: ConvShape) -> Vec<f32> {
     let plane = shape.window.plane_out();
-    let mut y = vec![0.0; shape.window.batch * shape.channels_out * plane];
     let bands = Bands::new(shape.window, POSITIONS);
-    let (offsets, out) = (bands.position_offsets(), SharedOut::new(&mut y, plane));
+    let offsets = bands.position_offsets();
     // Where bands are few, the threads share the output channels of each.
     let n_groups = (2 * rayon::current_num_threads()).div_ceil(bands.len());
     let group = shape.channels_out.div_ceil(n_groups).next_multiple_of(8);
     let n_groups = shape.channels_out.div_ceil(group);
-    (0..bands.len() * n_groups).into_par_iter().for_each(|task| {
+    let n_tasks = bands.len() * n_groups;
+    let run = |task: usize, out: SharedOut<'_>| {
         let first = task % n_groups * group;
         let channels = first..(first + group).min(shape.channels_out);
         let bias = bias.map(|bias| &bias[channels.clone()]);
         let weight = Left { rows: &weight.rows[channels], ..weight };
         let band = bands.band(task / n_groups);
         BandTask { bands, band, offsets: &offsets, shape, first_channel: first }.run(x, weight, bias, out);
-    });
-    y
+    };
+    // SAFETY: the bands cover all positions, the groups all channels, and the first summands of each
+    // start from zero or the bias.
+    #[expect(unsafe_code, reason = "the output is written once")]
+    unsafe {
+        SharedOut::collect([shape.window.batch * shape.channels_out * plane, plane], n_tasks, run)
+    }
 }
 
 /// Some output channels of one band.
@@ -192,14 +197,13 @@ pub(in super::super) fn weight_grad(x: &[f32], grad: &[f32], shape: ConvShape) -
     let right = pack::planes(grad, channels_out, window.plane_out(), &panels);
     let n_positions = window.batch * window.plane_out();
     let width = channels_out.next_multiple_of(lanes);
-    let mut transposed = vec![0.0; shape.depth() * width];
-    let out = SharedOut::new(&mut transposed, width);
     // At least eight tiles of rows for each panel, and several tasks for each thread.
     let per_thread = (channels_in * panels.len()).div_ceil(4 * rayon::current_num_threads());
     let group = per_thread.max(64_usize.div_ceil(area)).min(channels_in);
     let bands = Bands::new(window, DEPTH);
     let (offsets, taps) = (bands.position_offsets(), bands.tap_offsets(group));
-    (0..channels_in.div_ceil(group) * panels.len()).into_par_iter().for_each(|task| {
+    let n_tasks = channels_in.div_ceil(group) * panels.len();
+    let run = |task: usize, out: SharedOut<'_>| {
         let panel = panels[task % panels.len()].clone();
         let first = task / panels.len() * group;
         let channels = first..(first + group).min(channels_in);
@@ -222,7 +226,10 @@ pub(in super::super) fn weight_grad(x: &[f32], grad: &[f32], shape: ConvShape) -
                 }
             }
         });
-    });
+    };
+    // SAFETY: the tasks cover all taps and channels, and the first band of each starts from zero.
+    #[expect(unsafe_code, reason = "the output is written once")]
+    let transposed = unsafe { SharedOut::collect([shape.depth() * width, width], n_tasks, run) };
     pack::transposed(&transposed, width, channels_out)
 }
 

@@ -1,7 +1,5 @@
 //! Products of whole matrices, cut into tasks of some rows and one panel.
 
-use rayon::prelude::*;
-
 use super::pack::{self, Right};
 use super::product::{Columns, Left, Product, SharedOut, Start, lanes};
 use super::scratch::with_scratch;
@@ -23,9 +21,8 @@ pub(super) fn product(left: Left<'_>, right: Right<'_>, n: usize, bias: Option<&
     let n_rows = left.rows.len();
     let per_thread = (n_rows * panels.len()).div_ceil(2 * rayon::current_num_threads());
     let rows = per_thread.next_multiple_of(8).clamp(64, ROWS);
-    let mut values = vec![0.0; n_rows * n];
-    let out = SharedOut::new(&mut values, n);
-    (0..n_rows.div_ceil(rows) * panels.len()).into_par_iter().for_each(|task| {
+    let n_tasks = n_rows.div_ceil(rows) * panels.len();
+    let run = |task: usize, out: SharedOut<'_>| {
         let panel = panels[task % panels.len()].clone();
         let first = task / panels.len() * rows;
         let left = Left { rows: &left.rows[first..(first + rows).min(n_rows)], ..left };
@@ -48,8 +45,12 @@ pub(super) fn product(left: Left<'_>, right: Right<'_>, n: usize, bias: Option<&
                 }
             }
         });
-    });
-    values
+    };
+    // SAFETY: for every row and panel, the first summands start from zero or the bias.
+    #[expect(unsafe_code, reason = "the output is written once")]
+    unsafe {
+        SharedOut::collect([n_rows * n, n], n_tasks, run)
+    }
 }
 
 /// `0, step, 2 step, ...`

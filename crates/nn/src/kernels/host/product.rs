@@ -4,10 +4,12 @@
 //! matrix, its transpose and the shifted pixels of a convolution alike. The right matrix comes in
 //! panels of a few vectors, `[k][width]` (see [`super::pack`]). One product is one chain of fused
 //! multiply-adds for each output, in the order of `k`: cutting rows or columns elsewhere changes no bit.
+#![expect(clippy::inline_always, reason = "a kernel is compiled for a machine's vectors as one piece")]
 
 use std::marker::PhantomData;
 
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 /// A matrix whose entry `(m, k)` is `values[rows[m] + columns[k]]`.
 #[derive(Debug, Clone, Copy)]
@@ -79,10 +81,24 @@ unsafe impl Send for SharedOut<'_> {}
 #[expect(unsafe_code, reason = "tasks write disjoint columns of the same rows")]
 unsafe impl Sync for SharedOut<'_> {}
 
-impl<'a> SharedOut<'a> {
-    /// `row` numbers lie between one row's start and the next one's.
-    pub(super) fn new(out: &'a mut [f32], row: usize) -> Self {
-        Self { start: out.as_mut_ptr(), len: out.len(), row, lifetime: PhantomData }
+impl SharedOut<'_> {
+    /// The `len` numbers that `n_tasks` tasks write, in rows of `row` numbers.
+    ///
+    /// # Safety
+    /// For each element, some product of one of the tasks starts from something else than
+    /// [`Start::Out`].
+    #[expect(unsafe_code, reason = "clearing memory first takes longer than small products")]
+    pub(super) unsafe fn collect(
+        [len, row]: [usize; 2],
+        n_tasks: usize,
+        run: impl Fn(usize, SharedOut<'_>) + Sync,
+    ) -> Vec<f32> {
+        let mut values = Vec::with_capacity(len);
+        let out = SharedOut { start: values.as_mut_ptr(), len, row, lifetime: PhantomData };
+        (0..n_tasks).into_par_iter().for_each(|task| run(task, out));
+        // SAFETY: the caller's promise.
+        unsafe { values.set_len(len) };
+        values
     }
 }
 
@@ -232,19 +248,14 @@ fn store<S: Simd, const V: usize>(simd: S, sums: &[[S::f32s; V]], first: usize, 
                     let sum = if adds { simd.add_f32s(*sum, place.read_unaligned()) } else { *sum };
                     place.write_unaligned(sum);
                 } else {
-                    store_part(simd, std::slice::from_raw_parts_mut(place, columns.lengths[v]), *sum, adds);
+                    let mut lanes = [0.0; MAX_LANES];
+                    simd.partial_store_f32s(&mut lanes[..S::F32_LANES], *sum);
+                    for (lane, value) in lanes.into_iter().enumerate().take(columns.lengths[v]) {
+                        let place = place.add(lane);
+                        place.write(if adds { place.read() + value } else { value });
+                    }
                 }
             }
         }
-    }
-}
-
-/// Writes or adds the first lanes of a vector.
-#[inline(always)]
-fn store_part<S: Simd>(simd: S, out: &mut [f32], sum: S::f32s, adds: bool) {
-    let mut lanes = [0.0; MAX_LANES];
-    simd.partial_store_f32s(&mut lanes[..S::F32_LANES], sum);
-    for (out, value) in out.iter_mut().zip(lanes) {
-        *out = if adds { *out + value } else { value };
     }
 }
