@@ -1,0 +1,28 @@
+//! Weights in and out: a folder with `config.json` and one safetensors file, as diffusers lays it out.
+//!
+//! Loading is strict: every parameter must be in the file with its shape, every tensor of the file
+//! must be a parameter, every number must be finite. Half-precision weights are widened to f32, once and
+//! straight into the parameter's own buffer; f32 weights of a mapped file are not copied at all (see
+//! [`load_component`]).
+
+mod load;
+mod map;
+mod save;
+mod values;
+
+use std::fs;
+use std::path::Path;
+
+use crate::ModelError;
+
+pub use load::{component_from_bytes, load_component};
+pub use save::{Precision, component_to_bytes, save_component};
+
+/// Reads a text file, naming it in the error.
+pub(crate) fn read_text(path: &Path) -> Result<String, ModelError> {
+    fs::read_to_string(path).map_err(|source| io("reading", path, source))
+}
+
+pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> ModelError {
+    ModelError::Io { action, path: path.to_owned(), source }
+}
