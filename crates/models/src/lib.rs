@@ -5,7 +5,9 @@
 
 pub mod component;
 mod error;
+pub mod flops;
 mod limits;
+pub mod presets;
 pub mod store;
 pub mod text;
 pub mod tokenizer;

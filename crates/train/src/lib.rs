@@ -2,6 +2,7 @@
 //!
 //! - [`vae::train`] fits an `AutoencoderKL` to crops, and brings its latents to unit variance;
 //! - [`base::train`] fits the inpainting U-Net and its text encoder to cached latents;
+//! - [`base::BaseSteps`] and [`vae::VaeSteps`] make steps of either on random data, to be timed;
 //! - [`export`] writes a run as a diffusers folder, [`plot`] its log as curves;
 //! - [`named`], [`optim`], [`run`] and [`training`] are what every trainer shares: parameters by name,
 //!   `AdamW`, the folder of a run, the loop.
@@ -16,7 +17,6 @@ pub mod base;
 mod error;
 pub mod export;
 mod files;
-pub mod flops;
 mod latents;
 pub mod named;
 pub mod optim;
@@ -26,6 +26,7 @@ pub mod progress;
 mod random;
 pub mod run;
 pub mod source;
+mod step;
 pub mod training;
 pub mod vae;
 pub mod vocabulary;

@@ -1,4 +1,4 @@
-//! The loop that every trainer shares: gradients, clipping, update, average, reports, checkpoints.
+//! The loop that every trainer shares: steps, reports, checkpoints.
 //!
 //! What step `k` computes depends on the configuration and on `k` alone, and the state that goes from
 //! one step to the next is exactly what a checkpoint holds. A run stopped anywhere therefore resumes
@@ -14,9 +14,10 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::named::{parameters_of, with_parameters};
-use crate::optim::{AdamW, AdamWConfig, Ema, EmaConfig, Gradients, LrSchedule};
+use crate::optim::{AdamWConfig, EmaConfig, LrSchedule};
 use crate::progress::{Outcome, Progress, StepReport};
 use crate::run::{Checkpoint, LogRecord, RunFolder, StateHeader};
+use crate::step::{Learner, Loss};
 use crate::{Result, TrainError};
 
 /// Most held-out pictures of a kind, and longest side of a picture in pixels: all are held in memory.
@@ -95,14 +96,6 @@ impl TrainingConfig {
     }
 }
 
-/// Loss of a micro-batch with its named parts, each `[1]`.
-pub(crate) struct Loss {
-    /// What is differentiated.
-    pub(crate) total: Tensor<1>,
-    /// What it consists of, for the log.
-    pub(crate) parts: Vec<(&'static str, Tensor<1>)>,
-}
-
 /// The caller's wish to stop.
 #[derive(Clone, Copy)]
 pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
@@ -150,10 +143,7 @@ pub(crate) struct Training<'a, O: Objective> {
     folder: &'a RunFolder,
     progress: &'a mut dyn Progress,
     objective: O,
-    model: O::Model,
-    optimizer: AdamW,
-    ema: Ema,
-    step: u64,
+    learner: Learner<O::Model>,
     /// Time spent on steps by this process, and steps made.
     spent: (Duration, u64),
 }
@@ -168,23 +158,18 @@ impl<'a, O: Objective> Training<'a, O> {
         model: O::Model,
         device: &Device,
     ) -> Result<Self> {
-        // Parameters are initialised lazily; reading them fixes the values before the tape starts.
-        let names = parameters_of(&model);
-        let n_parameters = names.values().map(|value| value.dims()[0]).sum();
-        let model = model.train();
-        let ema = Ema::new(config.ema, &model);
-        let optimizer = AdamW::new(config.optimizer);
-        let spent = (Duration::ZERO, 0);
-        let mut training =
-            Self { config, folder, progress, objective, model, optimizer, ema, step: 0, spent };
+        let n_parameters = parameters_of(&model).values().map(|value| value.dims()[0]).sum();
+        let learner = Learner::new(&config, model);
+        let mut training = Self { config, folder, progress, objective, learner, spent: (Duration::ZERO, 0) };
         if let Some((state, damage)) = Checkpoint::load_newest(folder.root(), device)? {
             if let Some(damage) = damage {
                 training.progress.on_warning(&format!("{damage}; going on from the one before it"));
             }
             training = training.resumed(state)?;
         }
-        crate::run::truncate_log(&folder.log_path(), training.step)?;
-        training.progress.on_start(training.step, config.n_steps, n_parameters);
+        let step = training.learner.step;
+        crate::run::truncate_log(&folder.log_path(), step)?;
+        training.progress.on_start(step, config.n_steps, n_parameters);
         Ok(training)
     }
 
@@ -194,7 +179,7 @@ impl<'a, O: Objective> Training<'a, O> {
         if header.config_hash != self.folder.config_hash() || header.seed != self.config.seed {
             return Err(bad("its state belongs to another configuration than its config.json".to_owned()));
         }
-        for (name, value) in parameters_of(&self.model) {
+        for (name, value) in parameters_of(&self.learner.model) {
             let [n] = value.dims();
             let fits = |tensor: Option<&Tensor<1>>| tensor.is_some_and(|tensor| tensor.dims() == [n]);
             let moments = moments.get(&name).map(|m| (&m.first, &m.second));
@@ -204,53 +189,57 @@ impl<'a, O: Objective> Training<'a, O> {
                 return Err(bad(format!("weights, moments or average of `{name}` are missing or misshapen")));
             }
         }
-        self.model = with_parameters(self.model, &model);
-        self.optimizer.moments = moments;
-        self.optimizer.step = header.step;
-        self.ema.shadow = ema;
-        self.step = header.step;
+        let learner = &mut self.learner;
+        learner.optimizer.moments = moments;
+        learner.optimizer.step = header.step;
+        learner.ema.shadow = ema;
+        learner.step = header.step;
+        self.learner.model = with_parameters(self.learner.model, &model);
         Ok(self)
     }
 
     /// Runs to the last step, or until `stop` is set.
     pub(crate) fn run(mut self, stop: &AtomicBool) -> Result<Trained<O::Model>> {
         self.objective.prepare(self.n_images(), self.progress, Stop(stop))?;
-        if self.step == 0 && self.config.report.sample_every > 0 && !Stop(stop).is_asked() {
+        if self.learner.step == 0 && self.config.report.sample_every > 0 && !Stop(stop).is_asked() {
             self.write_samples()?;
         }
-        let mut saved = self.step;
-        while self.step < self.config.n_steps {
+        let mut saved = self.learner.step;
+        while self.learner.step < self.config.n_steps {
             if Stop(stop).is_asked() {
                 self.save()?;
-                return Ok(self.ended(Outcome::Interrupted { step: self.step }));
+                return Ok(self.ended(Outcome::Interrupted { step: self.learner.step }));
             }
             self = self.advance()?;
             if self.is_due(self.config.report.checkpoint_every) {
                 self.save()?;
-                saved = self.step;
+                saved = self.learner.step;
             }
         }
-        if saved != self.step || self.step == 0 {
+        if saved != self.learner.step || self.learner.step == 0 {
             self.save()?;
         }
         Ok(self.ended(Outcome::Finished))
     }
 
     fn ended(&self, outcome: Outcome) -> Trained<O::Model> {
-        Trained { outcome, averaged: self.ema.averaged(&self.model) }
+        Trained { outcome, averaged: self.learner.ema.averaged(&self.learner.model) }
     }
 
     /// Pictures seen.
     fn n_images(&self) -> u64 {
-        self.step * self.config.images_per_step()
+        self.learner.step * self.config.images_per_step()
     }
 
     /// One optimiser step and the reports that are due after it.
     fn advance(mut self) -> Result<Self> {
         let started = Instant::now();
-        let (gradients, mut values) = self.gradients()?;
-        let learning_rate = self.config.learning_rate.at(self.step, self.config.n_steps);
-        self = self.update(gradients, learning_rate, &mut values)?;
+        let (n_images, batch_size) = (self.n_images(), self.config.batch_size as u64);
+        let learning_rate = self.config.learning_rate.at(self.learner.step, self.config.n_steps);
+        let (learner, mut values) = self.learner.advance(&self.config, learning_rate, |model, micro| {
+            self.objective.loss(model, n_images, n_images + micro * batch_size)
+        })?;
+        self.learner = learner;
         self.spent = (self.spent.0 + started.elapsed(), self.spent.1 + 1);
 
         let report = self.report(&values);
@@ -260,12 +249,12 @@ impl<'a, O: Objective> Training<'a, O> {
         self.progress.on_step(&report);
         let validates = self.is_due(self.config.report.validate_every);
         if validates {
-            let figures = self.objective.validate(&self.ema.averaged(&self.model))?;
-            self.progress.on_validation(self.step, &figures);
+            let figures = self.objective.validate(&self.learner.ema.averaged(&self.learner.model))?;
+            self.progress.on_validation(self.learner.step, &figures);
             values.extend(figures.into_iter().map(|(name, value)| (format!("validation/{name}"), value)));
         }
         if validates || self.is_due(self.config.report.log_every) {
-            let record = LogRecord { step: self.step, n_images: self.n_images(), note: None, values };
+            let record = LogRecord { step: self.learner.step, n_images: self.n_images(), note: None, values };
             crate::run::append_log(&self.folder.log_path(), &record)?;
         }
         if self.is_due(self.config.report.sample_every) {
@@ -274,55 +263,17 @@ impl<'a, O: Objective> Training<'a, O> {
         Ok(self)
     }
 
-    /// Mean gradients over the micro-batches of this step, and the mean loss with its parts.
-    fn gradients(&mut self) -> Result<(Gradients, BTreeMap<String, f64>)> {
-        let n = self.config.n_accumulate;
-        let mut gradients = Gradients::default();
-        let mut values: BTreeMap<String, f64> = BTreeMap::new();
-        for micro in 0..n {
-            let first = self.n_images() + (micro * self.config.batch_size) as u64;
-            let Loss { total, parts } = self.objective.loss(&self.model, self.n_images(), first)?;
-            for (name, part) in parts.into_iter().chain([("loss", total.clone())]) {
-                *values.entry(name.to_owned()).or_default() +=
-                    f64::from(part.into_scalar::<f32>()) / n as f64;
-            }
-            gradients.accumulate(Gradients::of(total, &self.model)?);
-        }
-        if n > 1 {
-            gradients.scale(1.0 / n as f64);
-        }
-        Ok((gradients, values))
-    }
-
-    fn update(
-        mut self,
-        mut gradients: Gradients,
-        learning_rate: f64,
-        values: &mut BTreeMap<String, f64>,
-    ) -> Result<Self> {
-        let grad_norm = gradients.clip(self.config.max_grad_norm);
-        let loss = values["loss"];
-        if !(loss.is_finite() && grad_norm.is_finite()) {
-            return Err(TrainError::Diverged { step: self.step, loss, grad_norm, learning_rate });
-        }
-        values.insert("grad_norm".to_owned(), grad_norm);
-        self.model = self.optimizer.step(learning_rate, self.model, gradients)?;
-        self.ema.update(&self.model, self.step);
-        self.step += 1;
-        Ok(self)
-    }
-
     fn report(&self, values: &BTreeMap<String, f64>) -> StepReport {
         let (time, n_steps) = self.spent;
         let seconds_per_step = time.as_secs_f64() / n_steps.max(1) as f64;
         let images_per_second = self.config.images_per_step() as f64 / seconds_per_step.max(1e-9);
-        let left = (self.config.n_steps - self.step) as f64 * seconds_per_step;
+        let left = (self.config.n_steps - self.learner.step) as f64 * seconds_per_step;
         StepReport {
-            step: self.step,
+            step: self.learner.step,
             n_steps: self.config.n_steps,
             loss: values["loss"],
             grad_norm: values["grad_norm"],
-            learning_rate: self.config.learning_rate.at(self.step - 1, self.config.n_steps),
+            learning_rate: self.config.learning_rate.at(self.learner.step - 1, self.config.n_steps),
             images_per_second,
             gflop_per_second: images_per_second * self.objective.gflop_per_image(),
             eta: Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX),
@@ -331,22 +282,27 @@ impl<'a, O: Objective> Training<'a, O> {
 
     /// Whether a report with this interval follows the step just made; the last step reports all.
     fn is_due(&self, every: u64) -> bool {
-        every > 0 && (self.step.is_multiple_of(every) || self.step == self.config.n_steps)
+        every > 0 && (self.learner.step.is_multiple_of(every) || self.learner.step == self.config.n_steps)
     }
 
     fn write_samples(&mut self) -> Result<()> {
-        let path = self.folder.sample_path(self.step);
-        self.objective.sample(&self.ema.averaged(&self.model), &path)?;
+        let path = self.folder.sample_path(self.learner.step);
+        self.objective.sample(&self.learner.ema.averaged(&self.learner.model), &path)?;
         self.progress.on_sample(&path);
         Ok(())
     }
 
     fn save(&mut self) -> Result<()> {
         let state = Checkpoint {
-            header: StateHeader::new(self.step, self.n_images(), self.config.seed, self.folder.config_hash()),
-            model: parameters_of(&self.model),
-            moments: self.optimizer.moments.clone(),
-            ema: self.ema.shadow.clone(),
+            header: StateHeader::new(
+                self.learner.step,
+                self.n_images(),
+                self.config.seed,
+                self.folder.config_hash(),
+            ),
+            model: parameters_of(&self.learner.model),
+            moments: self.learner.optimizer.moments.clone(),
+            ema: self.learner.ema.shadow.clone(),
         };
         let path = state.save(self.folder.root())?;
         self.progress.on_checkpoint(&path);

@@ -9,6 +9,7 @@ mod model;
 mod objective;
 mod samples;
 mod start;
+mod steps;
 mod validation;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use byteedit_models::vae::AutoencoderKL;
 
 pub use config::{BaseRunConfig, BaseValidationConfig, DenoisingLossConfig, Provenance, SamplesConfig};
 pub use model::BaseModel;
+pub use steps::BaseSteps;
 
 use self::objective::Denoising;
 use self::start::Start;

@@ -7,6 +7,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use byteedit_diffusion::loss::{min_snr_weight, mse_per_item, weighted_mean};
 use byteedit_diffusion::{NoiseLevel, NoiseSchedule, add_noise, offset_noise};
+use byteedit_models::flops::{TRAINING_FACTOR, clip_text, unet};
 use byteedit_models::tokenizer::ClipTokenizer;
 use byteedit_models::vae::AutoencoderKL;
 use sha2::{Digest, Sha256};
@@ -15,12 +16,12 @@ use super::batch::Batch;
 use super::draw::{Draw, Draws};
 use super::samples::write_samples;
 use super::validation::Validation;
-use super::{BaseModel, BaseRunConfig};
-use crate::flops::{TRAINING_FACTOR, clip_text, unet};
+use super::{BaseModel, BaseRunConfig, DenoisingLossConfig};
 use crate::latents::{Encoder, LatentPool};
 use crate::progress::Progress;
 use crate::random::{Use, normal};
-use crate::training::{Loss, Objective, Stop};
+use crate::step::Loss;
+use crate::training::{Objective, Stop};
 use crate::{Result, Source};
 
 /// Denoising of cached latents.
@@ -69,14 +70,36 @@ impl<'a> Denoising<'a> {
         let offset = normal(seed, Use::Offset, first, [shape[0], shape[1], 1, 1], self.device);
         offset_noise(noise, offset, strength)
     }
+}
 
-    fn weights(&self, levels: &[NoiseLevel]) -> Vec<f64> {
-        let weight = |level: &NoiseLevel| match self.config.loss.min_snr_gamma {
-            Some(gamma) => min_snr_weight(self.schedule.prediction(), *level, gamma),
-            None => 1.0,
-        };
-        levels.iter().map(weight).collect()
-    }
+/// The loss of a batch that `noise` takes to `levels`.
+///
+/// # Shapes
+/// - `noise`: as the batch's latents
+pub(super) fn denoising_loss(
+    model: &BaseModel,
+    batch: &Batch,
+    noise: Tensor<4>,
+    levels: &[NoiseLevel],
+    schedule: &NoiseSchedule,
+    config: &DenoisingLossConfig,
+) -> Loss {
+    let x_t = add_noise(batch.latents.clone(), noise.clone(), levels);
+    let target = schedule.prediction().target(batch.latents.clone(), noise, levels);
+    let errors = mse_per_item(batch.predict(model, x_t, levels), target);
+    let weight = |level: &NoiseLevel| match config.min_snr_gamma {
+        Some(gamma) => min_snr_weight(schedule.prediction(), *level, gamma),
+        None => 1.0,
+    };
+    let weights: Vec<f64> = levels.iter().map(weight).collect();
+    Loss { total: weighted_mean(errors, &weights), parts: Vec::new() }
+}
+
+/// Billions of floating-point operations that training spends on one picture.
+pub(super) fn gflop_per_image(config: &BaseRunConfig) -> f64 {
+    let text = &config.text_encoder;
+    let forward = unet(&config.unet, config.unet.sample_size, text.max_position_embeddings) + clip_text(text);
+    TRAINING_FACTOR * forward / 1e9
 }
 
 impl Objective for Denoising<'_> {
@@ -107,10 +130,7 @@ impl Objective for Denoising<'_> {
             draws.iter().map(|draw| self.schedule.level(draw.timestep)).collect::<Result<Vec<_>, _>>()?;
         let batch = Batch::gather(&items, self.pool.encoder().geometry(), self.device);
         let noise = self.noise(first, batch.latents.dims());
-        let x_t = add_noise(batch.latents.clone(), noise.clone(), &levels);
-        let target = self.schedule.prediction().target(batch.latents.clone(), noise, &levels);
-        let errors = mse_per_item(batch.predict(model, x_t, &levels), target);
-        Ok(Loss { total: weighted_mean(errors, &self.weights(&levels)), parts: Vec::new() })
+        Ok(denoising_loss(model, &batch, noise, &levels, &self.schedule, &self.config.loss))
     }
 
     fn validate(&self, model: &BaseModel) -> Result<BTreeMap<String, f64>> {
@@ -122,9 +142,7 @@ impl Objective for Denoising<'_> {
     }
 
     fn gflop_per_image(&self) -> f64 {
-        let text = clip_text(&self.config.text_encoder);
-        TRAINING_FACTOR * (unet(&self.config.unet, self.config.text_encoder.max_position_embeddings) + text)
-            / 1e9
+        gflop_per_image(self.config)
     }
 }
 

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use byteedit_models::vae::DiagonalGaussian;
 
 use super::VaeLossConfig;
-use crate::training::Loss;
+use crate::step::Loss;
 
 /// Weighted sum of all terms, with the terms by name.
 ///

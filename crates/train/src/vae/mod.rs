@@ -10,6 +10,7 @@ mod config;
 mod loss;
 mod objective;
 mod start;
+mod steps;
 mod whiten;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use byteedit_nn::Init;
 
 pub use basis::{LatentMoments, with_unit_latents};
 pub use config::{VaeLossConfig, VaeRunConfig, VaeValidationConfig};
+pub use steps::VaeSteps;
 
 use self::objective::Reconstruction;
 use self::start::{Start, data_sha256};

@@ -5,16 +5,17 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use byteedit_data::{Rgb8, Split};
+use byteedit_models::flops::{TRAINING_FACTOR, vae_decoder, vae_encoder};
 use byteedit_models::vae::AutoencoderKL;
 use rayon::prelude::*;
 
-use super::VaeRunConfig;
 use super::loss::vae_loss;
-use crate::flops::{TRAINING_FACTOR, vae_decoder, vae_encoder};
+use super::{VaeLossConfig, VaeRunConfig};
 use crate::pictures::{pictures_from_pixels, pixels_from_pictures, psnr, write_grid};
 use crate::random::{Use, normal};
 use crate::source::Whole;
-use crate::training::{Loss, Objective};
+use crate::step::Loss;
+use crate::training::Objective;
 use crate::{Result, Source};
 
 /// Pictures that go through the network at once outside training.
@@ -73,11 +74,8 @@ impl Objective for Reconstruction<'_> {
             .map(|index| self.source.crop(Split::Train, training.seed, index, self.config.crop_size))
             .collect::<Result<Vec<_>>>()?;
         let pixels = pixels_from_pictures(&crops, self.device);
-        let posterior = model.encode(pixels.clone());
-        let shape = posterior.mean.dims();
-        let noise: Tensor<4> = normal(training.seed, Use::Posterior, first, shape, self.device);
-        let output = model.decode(posterior.sample(noise));
-        Ok(vae_loss(&self.config.loss, &posterior, output, pixels))
+        let noise = |shape| normal(training.seed, Use::Posterior, first, shape, self.device);
+        Ok(reconstruction_loss(model, pixels, noise, &self.config.loss))
     }
 
     fn validate(&self, model: &AutoencoderKL) -> Result<BTreeMap<String, f64>> {
@@ -101,7 +99,29 @@ impl Objective for Reconstruction<'_> {
     }
 
     fn gflop_per_image(&self) -> f64 {
-        let (vae, side) = (&self.config.vae, self.config.crop_size);
-        TRAINING_FACTOR * (vae_encoder(vae, side) + vae_decoder(vae, side)) / 1e9
+        gflop_per_image(self.config)
     }
+}
+
+/// The loss of pictures through encoder and decoder, with the posterior's noise from `noise`, which is
+/// given the shape.
+///
+/// # Shapes
+/// - `pixels`: `[batch, 3, height, width]`
+pub(super) fn reconstruction_loss(
+    model: &AutoencoderKL,
+    pixels: Tensor<4>,
+    noise: impl FnOnce([usize; 4]) -> Tensor<4>,
+    weights: &VaeLossConfig,
+) -> Loss {
+    let posterior = model.encode(pixels.clone());
+    let noise = noise(posterior.mean.dims());
+    let output = model.decode(posterior.sample(noise));
+    vae_loss(weights, &posterior, output, pixels)
+}
+
+/// Billions of floating-point operations that training spends on one picture.
+pub(super) fn gflop_per_image(config: &VaeRunConfig) -> f64 {
+    let (vae, side) = (&config.vae, config.crop_size);
+    TRAINING_FACTOR * (vae_encoder(vae, side) + vae_decoder(vae, side)) / 1e9
 }

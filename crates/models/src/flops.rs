@@ -1,15 +1,15 @@
 //! Floating-point operations of a forward pass, counted from a configuration: two for each
 //! multiply-add. Norms, activations and sums are left out, being a few per cent.
 
-use byteedit_models::text::CLIPTextConfig;
-use byteedit_models::unet::UNet2DConditionConfig;
-use byteedit_models::vae::AutoencoderKLConfig;
+use crate::text::CLIPTextConfig;
+use crate::unet::UNet2DConditionConfig;
+use crate::vae::AutoencoderKLConfig;
 
 /// A training step costs the forward pass and twice as much for the backward pass.
 pub const TRAINING_FACTOR: f64 = 3.0;
 
 /// Floating-point operations of a convolution over `positions` outputs.
-fn conv(channels_in: usize, channels_out: usize, kernel: usize, positions: usize) -> f64 {
+pub fn conv(channels_in: usize, channels_out: usize, kernel: usize, positions: usize) -> f64 {
     2.0 * (channels_in * channels_out * kernel * kernel) as f64 * positions as f64
 }
 
@@ -20,9 +20,15 @@ fn resnet(channels_in: usize, channels_out: usize, positions: usize) -> f64 {
     conv(channels_in, channels_out, 3, positions) + conv(channels_out, channels_out, 3, positions) + shortcut
 }
 
+/// Floating-point operations of the two products of attention, `Q Kᵀ` and the weights with `V`, for all
+/// heads of `width` channels together.
+pub fn attention(n_queries: usize, n_keys: usize, width: usize) -> f64 {
+    4.0 * (n_queries * n_keys * width) as f64
+}
+
 /// Projections and two products of self-attention of one picture, in `width` channels.
 fn self_attention(width: usize, positions: usize) -> f64 {
-    4.0 * conv(width, width, 1, positions) + 4.0 * (positions * positions * width) as f64
+    4.0 * conv(width, width, 1, positions) + attention(positions, positions, width)
 }
 
 /// Floating-point operations of encoding one picture of `side x side` pixels.
@@ -69,12 +75,11 @@ fn vae_middle(config: &AutoencoderKLConfig, positions: usize) -> f64 {
     2.0 * resnet(width, width, positions) + attention
 }
 
-/// Floating-point operations of one U-Net evaluation on a latent of the configured size, with
-/// `n_tokens` of text.
-pub fn unet(config: &UNet2DConditionConfig, n_tokens: usize) -> f64 {
+/// Floating-point operations of one U-Net evaluation on a latent of `side x side`, with `n_tokens` of text.
+pub fn unet(config: &UNet2DConditionConfig, side: usize, n_tokens: usize) -> f64 {
     let widths = &config.block_out_channels;
     let (first, last) = (widths[0], widths.len() - 1);
-    let mut positions = config.sample_size * config.sample_size;
+    let mut positions = side * side;
     let mut total = conv(config.in_channels + config.out_channels, first, 3, positions);
     let mut entry = first;
     let mut skips = vec![first];
@@ -130,7 +135,7 @@ fn transformer(
     let width = config.block_out_channels[level];
     let project = conv(width, width, 1, positions);
     let text = conv(config.cross_attention_dim, width, 1, n_tokens);
-    let cross = 2.0 * project + 2.0 * text + 4.0 * (positions * n_tokens * width) as f64;
+    let cross = 2.0 * project + 2.0 * text + attention(positions, n_tokens, width);
     let feed_forward = 12.0 * project; // width -> 8 width, gated to 4 width, -> width
     let block = self_attention(width, positions) + cross + feed_forward;
     2.0 * project + config.n_transformer_layers(level) as f64 * block
@@ -146,6 +151,7 @@ pub fn clip_text(config: &CLIPTextConfig) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::presets::{Preset, sd15_inpaint};
 
     fn vae(widths: &str) -> AutoencoderKLConfig {
         let json = format!(
@@ -175,6 +181,20 @@ mod tests {
             "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
             "block_out_channels": [64, 128, 192], "layers_per_block": 1, "norm_num_groups": 32,
             "attention_head_dim": [2, 4, 6]}"#;
-        close(unet(&UNet2DConditionConfig::from_json(unet_json).unwrap(), 16), 1.05);
+        close(unet(&UNet2DConditionConfig::from_json(unet_json).unwrap(), 16, 16), 1.05);
+    }
+
+    /// What PyTorch's own counter says of diffusers' networks.
+    #[test]
+    fn the_counts_of_stable_diffusion_are_those_of_torch() {
+        let Preset { unet: unet_config, vae, text_encoder } = sd15_inpaint();
+        for (ours, counted) in [
+            (unet(&unet_config, 64, 77), 803.39),
+            (vae_encoder(&vae, 512), 1116.66),
+            (vae_decoder(&vae, 512), 2514.52),
+            (clip_text(&text_encoder), 13.30),
+        ] {
+            assert!((ours / 1e9 / counted - 1.0).abs() < 0.01, "{} GFLOP, not {counted}", ours / 1e9);
+        }
     }
 }

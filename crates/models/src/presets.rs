@@ -1,0 +1,62 @@
+//! Published architectures by name: their numbers without their weights.
+//!
+//! The files under `presets/` are laid out as a diffusers checkpoint, so that other programs can build
+//! the same networks from them.
+
+use crate::text::CLIPTextConfig;
+use crate::unet::UNet2DConditionConfig;
+use crate::vae::AutoencoderKLConfig;
+
+/// The networks of one checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preset {
+    /// Predicts the noise.
+    pub unet: UNet2DConditionConfig,
+    /// Between pixels and latents.
+    pub vae: AutoencoderKLConfig,
+    /// From token ids to text features.
+    pub text_encoder: CLIPTextConfig,
+}
+
+/// Stable Diffusion 1.5 for inpainting, 512 px: 860 M, 84 M and 123 M parameters (the `config.json` files
+/// of `stable-diffusion-v1-5/stable-diffusion-inpainting`).
+///
+/// # Panics
+/// Never: the files are part of the program, and a test reads them.
+pub fn sd15_inpaint() -> Preset {
+    const REASON: &str = "the preset is valid; this is a bug";
+    Preset {
+        unet: UNet2DConditionConfig::from_json(include_str!("../presets/sd15-inpaint/unet/config.json"))
+            .expect(REASON),
+        vae: AutoencoderKLConfig::from_json(include_str!("../presets/sd15-inpaint/vae/config.json"))
+            .expect(REASON),
+        text_encoder: CLIPTextConfig::from_json(include_str!(
+            "../presets/sd15-inpaint/text_encoder/config.json"
+        ))
+        .expect(REASON),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use burn::tensor::Device;
+    use byteedit_nn::Init;
+
+    use super::*;
+    use crate::Component;
+    use crate::text::CLIPTextModel;
+    use crate::unet::UNet2DConditionModel;
+    use crate::vae::AutoencoderKL;
+
+    /// The published numbers of parameters, so that no field can be off by a digit.
+    #[test]
+    fn sd15_has_its_parameters() {
+        let Preset { unet, vae, text_encoder } = sd15_inpaint();
+        let mut init = Init::blank(&Device::flex());
+        let unet = UNet2DConditionModel::from_config(&unet, &mut init).num_params();
+        let vae = AutoencoderKL::from_config(&vae, &mut init).num_params();
+        let text = CLIPTextModel::from_config(&text_encoder, &mut init).num_params();
+        assert_eq!([unet, vae, text], [859_535_364, 83_653_863, 123_060_480]);
+    }
+}

@@ -1,0 +1,83 @@
+//! One optimiser step: gradients over micro-batches, clipping, update, average.
+
+use std::collections::BTreeMap;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::optim::{AdamW, Ema, Gradients};
+use crate::training::TrainingConfig;
+use crate::{Result, TrainError};
+
+/// Loss of a micro-batch with its named parts, each `[1]`.
+pub(crate) struct Loss {
+    /// What is differentiated.
+    pub(crate) total: Tensor<1>,
+    /// What it consists of, for the log.
+    pub(crate) parts: Vec<(&'static str, Tensor<1>)>,
+}
+
+/// Everything that one step hands to the next.
+pub(crate) struct Learner<M> {
+    /// On a gradient tape.
+    pub(crate) model: M,
+    pub(crate) optimizer: AdamW,
+    pub(crate) ema: Ema,
+    /// Steps made.
+    pub(crate) step: u64,
+}
+
+impl<M: Module> Learner<M> {
+    /// Puts `model` on a gradient tape.
+    pub(crate) fn new(config: &TrainingConfig, model: M) -> Self {
+        // Parameters are initialised lazily; the average reads them before the tape starts, which fixes them.
+        let ema = Ema::new(config.ema, &model);
+        Self { model: model.train(), optimizer: AdamW::new(config.optimizer), ema, step: 0 }
+    }
+
+    /// One step on the micro-batches whose losses `loss` gives by their number in the step. Also returns
+    /// the mean loss, its parts and the gradient's norm by name.
+    ///
+    /// # Errors
+    /// What `loss` returns, a parameter without a gradient, and [`TrainError::Diverged`].
+    pub(crate) fn advance(
+        mut self,
+        config: &TrainingConfig,
+        learning_rate: f64,
+        loss: impl FnMut(&M, u64) -> Result<Loss>,
+    ) -> Result<(Self, BTreeMap<String, f64>)> {
+        let (mut gradients, mut values) = self.gradients(config.n_accumulate, loss)?;
+        let grad_norm = gradients.clip(config.max_grad_norm);
+        let loss = values["loss"];
+        if !(loss.is_finite() && grad_norm.is_finite()) {
+            return Err(TrainError::Diverged { step: self.step, loss, grad_norm, learning_rate });
+        }
+        values.insert("grad_norm".to_owned(), grad_norm);
+        self.model = self.optimizer.step(learning_rate, self.model, gradients)?;
+        self.ema.update(&self.model, self.step);
+        self.step += 1;
+        Ok((self, values))
+    }
+
+    /// Mean gradients over `n` micro-batches, and the mean loss with its parts.
+    fn gradients(
+        &self,
+        n: usize,
+        mut loss: impl FnMut(&M, u64) -> Result<Loss>,
+    ) -> Result<(Gradients, BTreeMap<String, f64>)> {
+        let mut gradients = Gradients::default();
+        let mut values: BTreeMap<String, f64> = BTreeMap::new();
+        for micro in 0..n {
+            let Loss { total, parts } = loss(&self.model, micro as u64)?;
+            for (name, part) in parts.into_iter().chain([("loss", total.clone())]) {
+                *values.entry(name.to_owned()).or_default() +=
+                    f64::from(part.into_scalar::<f32>()) / n as f64;
+            }
+            gradients.accumulate(Gradients::of(total, &self.model)?);
+        }
+        if n > 1 {
+            gradients.scale(1.0 / n as f64);
+        }
+        Ok((gradients, values))
+    }
+}
