@@ -14,6 +14,11 @@ pub(crate) fn peak_bytes() -> Option<u64> {
     status_bytes("VmHWM:")
 }
 
+/// The resident size now, in bytes.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    status_bytes("VmRSS:")
+}
+
 fn status_bytes(key: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;

@@ -11,7 +11,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use bench::{BenchArgs, BenchEditArgs, BenchVerb};
+pub(crate) use bench::{
+    BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchRunArgs, BenchSelectArgs,
+    BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs, BenchVerb, DtypeArg, PassArg, TrainPartArg, VaePartArg,
+};
 pub(crate) use eval::{EvalArgs, EvalVerb, EvalWorldArgs};
 pub(crate) use paint::{
     EditArgs, EraseArgs, MaskModeArg, ModelArgs, OutpaintArgs, OutputArgs, PaintArgs, RunArgs,

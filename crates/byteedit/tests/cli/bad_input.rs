@@ -170,6 +170,31 @@ fn models() {
     check("has no `vae/config.json`");
 }
 
+#[test]
+fn benchmarks() {
+    let bench = Workbench::new();
+    let model = model();
+    let unet = format!("{model}/unet/config.json");
+    bench.write("other.json", r#"{"_class_name": "PixArtTransformer2DModel"}"#);
+    for (arguments, says) in [
+        (&["conv", "--dtype", "f16"][..], "16 bits are refused"),
+        (&["conv", "--dtype", "f64"], "f64 is refused"),
+        (&["conv", "--shape", "8,8,3"], "128,128,3,256"),
+        (&["norm", "--config", "nowhere"], "nowhere cannot be read"),
+        (&["norm", "--config", "."], ". holds no config.json"),
+        (&["norm", "--config", "other.json"], "is of `PixArtTransformer2DModel`"),
+        (&["norm", "--config", &model, "--only", "batch norm"], "no case's name contains `batch norm`"),
+        (&["unet", "--config", &model, "--size", "18"], "18 px is no positive multiple of 4"),
+        (&["vae", "--config", &unet], "has no autoencoder"),
+        (&["train-step", "--config", &unet], "has no text encoder"),
+        (&["unet", "--config", &model, "--weights", &model], "cannot be used with"),
+        (&["edit", "--size", "64"], "--config"),
+        (&["edit", "--paced", "--model", &model], "--paced takes turns"),
+    ] {
+        refuse(&bench, &[&["bench"], arguments].concat(), says);
+    }
+}
+
 /// A PNG header that promises 3.6 gigapixels.
 fn bomb() -> Vec<u8> {
     let mut png = encode(&photo(1, 1), &Encoding::new(Format::Png)).unwrap();

@@ -1,13 +1,16 @@
-//! A 128 x 128 px edit in a large and in a small photograph.
+//! A 128 x 128 px edit in a large and in a small photograph: the photograph's size must not matter.
 
 use std::time::Instant;
 
+use anyhow::bail;
 use byteedit_edit::{EditModel, EditRequest, Prompt, Settings, Task, TaskKind, Watch};
 use byteedit_image::{Encoding, Format, Limits, Mask, Picture, Rect, Size, decode, encode};
 use serde::Serialize;
 
+use super::measure::{RunSettings, Spread};
 use super::photograph::photograph;
-use crate::args::BenchEditArgs;
+use super::region::bench_region;
+use crate::args::{BenchConfigArgs, BenchEditArgs};
 use crate::exit::ExitStatus;
 use crate::memory;
 use crate::model;
@@ -55,36 +58,24 @@ struct Case {
     edit_bytes: Option<u64>,
 }
 
-/// Several timings.
-#[derive(Clone, Debug, Serialize)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
-    n: usize,
-}
-
-impl Spread {
-    /// Of at least one timing.
-    fn of(mut seconds: Vec<f64>) -> Self {
-        seconds.sort_by(f64::total_cmp);
-        let (n, middle) = (seconds.len(), seconds.len() / 2);
-        let median =
-            if n % 2 == 1 { seconds[middle] } else { f64::midpoint(seconds[middle - 1], seconds[middle]) };
-        Self { median, min: seconds[0], max: seconds[n - 1], n }
-    }
-}
-
 /// Times edits of one region in photographs of two sizes.
 ///
 /// # Errors
 /// A model or device that cannot be used.
 pub(super) fn bench_edit(args: BenchEditArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let BenchEditArgs { model: chosen, steps, runs, json } = args;
+    let BenchEditArgs { model: chosen, config, size, steps, run } = args;
+    let settings = RunSettings::resolve(run)?;
+    if let Some(config) = config {
+        let config = BenchConfigArgs { config, size, batch: None };
+        return bench_region(config, steps as usize, settings, printer);
+    }
+    if settings.is_paced {
+        bail!("--paced takes turns with one edit; name its networks with --config");
+    }
     let device = device(chosen.device.as_deref())?;
     let model = model::load(&chosen.model, &device)?;
-    let n_runs = runs as usize;
-    let mut progress = Progress::start(printer, "edits", (SIZES.len() * (n_runs + 1)) as u64);
+    let n_runs = SIZES.len() * (settings.n_warmup + settings.n_runs);
+    let mut progress = Progress::start(printer, "edits", n_runs as u64);
     let mut n_done = 0;
     let mut tick = || {
         n_done += 1;
@@ -92,7 +83,7 @@ pub(super) fn bench_edit(args: BenchEditArgs, printer: &Printer) -> anyhow::Resu
     };
     let mut cases = Vec::new();
     for size in SIZES {
-        cases.push(case(&model, size, steps as usize, n_runs, &mut tick)?);
+        cases.push(case(&model, size, steps as usize, settings, &mut tick)?);
     }
     drop(progress);
     let of = |measure: fn(&Case) -> Option<f64>| Some(measure(&cases[1])? / measure(&cases[0])?);
@@ -101,13 +92,13 @@ pub(super) fn bench_edit(args: BenchEditArgs, printer: &Printer) -> anyhow::Resu
         model: model.info().name.clone(),
         model_hash: model.info().hash.clone(),
         device: format!("{device:?}"),
-        n_threads: std::thread::available_parallelism().map_or(1, usize::from),
+        n_threads: rayon::current_num_threads(),
         n_steps: steps as usize,
         seconds_ratio: cases[1].edit_seconds.median / cases[0].edit_seconds.median,
         memory_ratio: of(|case| case.edit_bytes.filter(|bytes| *bytes > 0).map(|bytes| bytes as f64)),
         cases,
     };
-    printer.answer(json, &report, lines(&report))?;
+    printer.answer(settings.json, &report, lines(&report))?;
     Ok(ExitStatus::Done)
 }
 
@@ -115,7 +106,7 @@ fn case(
     model: &EditModel,
     size: Size,
     n_steps: usize,
-    n_runs: usize,
+    run: RunSettings,
     tick: &mut dyn FnMut(),
 ) -> anyhow::Result<Case> {
     let picture = photograph(size)?;
@@ -125,11 +116,13 @@ fn case(
     let mut settings = Settings::new(TaskKind::Edit, &model.info().defaults());
     settings.sampling.n_steps = n_steps;
     let request = EditRequest::new(picture, task, settings, Limits::default())?;
-    model.edit(&request, &mut Watch::silent())?;
-    tick();
+    for _ in 0..run.n_warmup {
+        model.edit(&request, &mut Watch::silent())?;
+        tick();
+    }
     let is_reset = memory::reset_peak();
-    let mut seconds = Vec::with_capacity(n_runs);
-    for _ in 0..n_runs {
+    let mut seconds = Vec::with_capacity(run.n_runs);
+    for _ in 0..run.n_runs {
         let begin = Instant::now();
         model.edit(&request, &mut Watch::silent())?;
         seconds.push(begin.elapsed().as_secs_f64());
@@ -196,13 +189,6 @@ fn lines(report: &Report) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_of_an_even_number_lies_between() {
-        let spread = Spread::of(vec![4.0, 1.0, 3.0, 2.0]);
-        assert_eq!((spread.median, spread.min, spread.max, spread.n), (2.5, 1.0, 4.0, 4));
-        assert!((Spread::of(vec![2.0, 9.0, 1.0]).median - 2.0).abs() < 1e-12);
-    }
 
     #[test]
     fn the_photograph_is_not_trivial_for_a_codec() {
