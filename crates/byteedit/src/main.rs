@@ -3,6 +3,7 @@
 //! Arguments ([`args`]) are resolved into [`settings`], which [`commands`] hand to the libraries. Only
 //! this crate prints: results on standard output, everything else on standard error.
 
+mod allocator;
 mod args;
 mod commands;
 mod exit;
@@ -13,10 +14,10 @@ mod model;
 mod printer;
 mod progress;
 mod settings;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod threads;
 
 fn main() -> std::process::ExitCode {
+    allocator::keep_freed_pages();
+    threads::join_pool();
     exit::code_of(commands::run)
 }
