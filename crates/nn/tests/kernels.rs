@@ -147,6 +147,16 @@ fn a_large_convolution_is_cut_into_tiles() {
 }
 
 #[test]
+fn convolutions_of_many_tiles_and_channels_take_the_short_way() {
+    for [batch, c_in, c_out, height, width] in [[3, 40, 33, 20, 36], [70, 32, 48, 4, 4], [1, 150, 64, 64, 64]]
+    {
+        let x = noise([batch, c_in, height, width], 1);
+        let inputs = (x, noise([c_out, c_in, 3, 3], 2) * (1.0 / c_in as f64).sqrt(), noise([c_out], 3));
+        check(inputs, |x, w, b| conv2d(x, w, b, 1, 1), |x, w, b| conv2d_reference(x, w, b, 1, 1));
+    }
+}
+
+#[test]
 fn results_repeat_bit_for_bit() {
     let run = || {
         let x = Tensor::from_inner(noise([6, 24, 16, 16], 1)).require_grad();

@@ -93,7 +93,8 @@ impl Bands {
         band.rows.len() * self.window.out_width()
     }
 
-    fn pitch(self) -> usize {
+    /// Numbers from one padded row to the next.
+    pub(super) fn pitch(self) -> usize {
         (self.window.out_width() - 1) * self.window.stride + self.window.kernel
     }
 

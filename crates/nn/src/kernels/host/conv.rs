@@ -11,6 +11,7 @@ use super::matrix::{DEPTH, steps};
 use super::pack::{self, Positions};
 use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lanes};
 use super::scratch::with_scratch;
+use super::winograd;
 
 /// Outputs of a task, of each channel.
 const POSITIONS: usize = 512;
@@ -104,6 +105,9 @@ fn fold(plane: &mut [f32], taps: &[f32], window: Window) {
 
 /// The convolution whose weight is any left matrix, `[c_out, c_in * k * k]`.
 fn convolve(x: &[f32], weight: Left<'_>, bias: Option<&[f32]>, shape: ConvShape) -> Vec<f32> {
+    if winograd::is_worth_it(shape) {
+        return winograd::convolve(x, weight, bias, shape);
+    }
     let plane = shape.window.plane_out();
     let bands = Bands::new(shape.window, POSITIONS);
     let offsets = bands.position_offsets();

@@ -15,3 +15,4 @@ pub(super) mod norm;
 mod pack;
 mod product;
 mod scratch;
+mod winograd;

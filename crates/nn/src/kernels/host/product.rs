@@ -93,12 +93,40 @@ impl SharedOut<'_> {
         n_tasks: usize,
         run: impl Fn(usize, SharedOut<'_>) + Sync,
     ) -> Vec<f32> {
+        let write = |out: SharedOut<'_>| (0..n_tasks).into_par_iter().for_each(|task| run(task, out));
+        // SAFETY: the caller's promise.
+        unsafe { Self::fill([len, row], write) }
+    }
+
+    /// The `len` numbers that `write` writes, in rows of `row` numbers.
+    ///
+    /// # Safety
+    /// For each element, something is written before anything is added to it.
+    #[expect(unsafe_code, reason = "clearing memory first takes longer than small products")]
+    pub(super) unsafe fn fill([len, row]: [usize; 2], write: impl FnOnce(SharedOut<'_>)) -> Vec<f32> {
         let mut values = Vec::with_capacity(len);
-        let out = SharedOut { start: values.as_mut_ptr(), len, row, lifetime: PhantomData };
-        (0..n_tasks).into_par_iter().for_each(|task| run(task, out));
+        write(SharedOut { start: values.as_mut_ptr(), len, row, lifetime: PhantomData });
         // SAFETY: the caller's promise.
         unsafe { values.set_len(len) };
         values
+    }
+}
+
+impl<'a> SharedOut<'a> {
+    /// `out`, in rows of `row` numbers.
+    pub(super) fn new(out: &'a mut [f32], row: usize) -> Self {
+        Self { start: out.as_mut_ptr(), len: out.len(), row, lifetime: PhantomData }
+    }
+
+    /// Writes some numbers from `at` on.
+    ///
+    /// # Safety
+    /// While this runs, nothing else may read or write these elements.
+    #[expect(unsafe_code, reason = "the output is shared among tasks")]
+    pub(super) unsafe fn write<const N: usize>(self, at: usize, numbers: [f32; N]) {
+        assert!(at + N <= self.len, "a number outside of the output; this is a bug");
+        // SAFETY: inside the output by the assertion, and the caller's promise.
+        unsafe { self.start.add(at).cast::<[f32; N]>().write(numbers) };
     }
 }
 
