@@ -148,7 +148,8 @@ fn a_large_convolution_is_cut_into_tiles() {
 
 #[test]
 fn convolutions_of_many_tiles_and_channels_take_the_short_way() {
-    for [batch, c_in, c_out, height, width] in [[3, 40, 33, 20, 36], [70, 32, 48, 4, 4], [1, 150, 64, 64, 64]]
+    for [batch, c_in, c_out, height, width] in
+        [[3, 130, 129, 20, 36], [130, 128, 140, 4, 4], [1, 150, 128, 64, 64]]
     {
         let x = noise([batch, c_in, height, width], 1);
         let inputs = (x, noise([c_out, c_in, 3, 3], 2) * (1.0 / c_in as f64).sqrt(), noise([c_out], 3));

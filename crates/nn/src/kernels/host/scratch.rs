@@ -6,6 +6,22 @@ thread_local! {
     static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
+thread_local! {
+    static KEPT: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the thread's large buffer, at least as long as asked for, for results that its tasks share; its
+/// content is arbitrary.
+pub(super) fn with_kept<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    let mut buffer = KEPT.with(RefCell::take);
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+    let result = work(&mut buffer[..length]);
+    KEPT.with(|kept| kept.replace(buffer));
+    result
+}
+
 /// Lends the thread's two buffers, at least as long as asked for; their content is arbitrary.
 pub(super) fn with_scratch<R>(lengths: [usize; 2], work: impl FnOnce(&mut [f32], &mut [f32]) -> R) -> R {
     // Taken out while it is used: a thread that waits for others may start another task here.

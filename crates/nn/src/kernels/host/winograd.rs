@@ -14,7 +14,7 @@ use super::band::{Band, Bands, Window};
 use super::conv::ConvShape;
 use super::matrix::steps;
 use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lanes};
-use super::scratch::with_scratch;
+use super::scratch::{with_kept, with_scratch};
 
 /// Output pixels a side of a tile.
 const TILE: usize = 4;
@@ -34,15 +34,15 @@ const KEPT: usize = 4 * 1024 * 1024;
 /// One number for each of the tiles that are transformed together.
 type Lanes = [f32; LANES];
 
-/// Whether the algorithm fits the convolution and saves time: the transforms cost a channel as much as
-/// some dozen products.
+/// Whether the algorithm fits the convolution and saves time, as it does where the transforms are shared
+/// by many channels, and the weights' by many tiles.
 pub(super) fn is_worth_it(shape: ConvShape) -> bool {
     let Window { batch, height, width, kernel, stride, padding } = shape.window;
     (kernel, stride, padding) == (3, 1, 1)
         && height.is_multiple_of(TILE)
         && width.is_multiple_of(TILE)
-        && shape.channels_in.min(shape.channels_out) >= 32
-        && batch * height * width >= 64 * TILE * TILE
+        && shape.channels_in.min(shape.channels_out) >= 128
+        && batch * height * width >= 128 * TILE * TILE
 }
 
 /// The convolution whose weight is any left matrix, `[c_out, c_in * 9]`.
@@ -51,20 +51,20 @@ pub(super) fn convolve(x: &[f32], weight: Left<'_>, bias: Option<&[f32]>, shape:
     let bands = Bands::new(tiles, KEPT / (AREA * shape.channels_in));
     let plane = shape.window.plane_out();
     let offsets = bands.position_offsets();
-    let mut kept = Vec::new();
     let run = |out: SharedOut<'_>| {
         for index in 0..bands.len() {
             let band = bands.band(index);
             let n_tiles = band.pictures.len() * bands.run(&band);
             let task = Tiles { bands, band, offsets: &offsets[..n_tiles], shape };
-            kept.resize(AREA * shape.channels_in * task.width(), 0.0);
-            task.transform_input(x, &mut kept);
-            let n_blocks = shape.channels_out.div_ceil(CHANNELS);
-            (0..n_blocks).into_par_iter().for_each(|block| {
-                let first = block * CHANNELS;
-                let rows = first..(first + CHANNELS).min(shape.channels_out);
-                let weight = Left { rows: &weight.rows[rows.clone()], ..weight };
-                task.multiply(&kept, weight, bias.map(|bias| &bias[rows]), first, out);
+            with_kept(AREA * shape.channels_in * task.width(), |kept| {
+                task.transform_input(x, kept);
+                let n_blocks = shape.channels_out.div_ceil(CHANNELS);
+                (0..n_blocks).into_par_iter().for_each(|block| {
+                    let first = block * CHANNELS;
+                    let rows = first..(first + CHANNELS).min(shape.channels_out);
+                    let weight = Left { rows: &weight.rows[rows.clone()], ..weight };
+                    task.multiply(kept, weight, bias.map(|bias| &bias[rows]), first, out);
+                });
             });
         }
     };
