@@ -28,7 +28,7 @@ pub fn with_parameters<M: Module>(module: M, values: &NamedTensors) -> M {
 }
 
 /// Puts a plain value in the place of a parameter, tracked if the parameter is.
-pub(crate) fn replaced<const D: usize>(param: Param<Tensor<D>>, value: Tensor<1>) -> Param<Tensor<D>> {
+fn replaced<const D: usize>(param: Param<Tensor<D>>, value: Tensor<1>) -> Param<Tensor<D>> {
     let shape = param.lazy_shape();
     param.map(|old| {
         let value = value.reshape(shape);

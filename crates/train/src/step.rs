@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::optim::{AdamW, Ema, Gradients};
+use crate::optim::{AdamW, Ema, Gradients, StepSize};
 use crate::training::TrainingConfig;
 use crate::{Result, TrainError};
 
@@ -46,15 +46,15 @@ impl<M: Module> Learner<M> {
         learning_rate: f64,
         loss: impl FnMut(&M, u64) -> Result<Loss>,
     ) -> Result<(Self, BTreeMap<String, f64>)> {
-        let (mut gradients, mut values) = self.gradients(config.n_accumulate, loss)?;
-        let grad_norm = gradients.clip(config.max_grad_norm);
+        let (gradients, mut values) = self.gradients(config.n_accumulate, loss)?;
+        let (grad_norm, gradient_scale) = gradients.clipping(config.max_grad_norm);
         let loss = values["loss"];
         if !(loss.is_finite() && grad_norm.is_finite()) {
             return Err(TrainError::Diverged { step: self.step, loss, grad_norm, learning_rate });
         }
         values.insert("grad_norm".to_owned(), grad_norm);
-        self.model = self.optimizer.step(learning_rate, self.model, gradients)?;
-        self.ema.update(&self.model, self.step);
+        let size = StepSize { learning_rate, gradient_scale };
+        self.model = self.optimizer.step(size, self.model, gradients, &mut self.ema)?;
         self.step += 1;
         Ok((self, values))
     }

@@ -14,20 +14,26 @@ use super::host::norm::{self, NormShape};
 use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
 
 /// A tensor's numbers in row-major order.
-struct Contiguous(FlexTensor);
+pub(super) struct Contiguous(FlexTensor);
 
 impl Contiguous {
-    fn new(tensor: FlexTensor) -> Self {
+    pub(super) fn new(tensor: FlexTensor) -> Self {
         Self(tensor.to_contiguous())
     }
 
-    fn values(&self) -> &[f32] {
+    pub(super) fn values(&self) -> &[f32] {
         let start = self.0.layout().start_offset();
         &self.0.storage::<f32>()[start..start + self.0.layout().num_elements()]
     }
 }
 
-fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+/// The tensor itself where its numbers are all of its memory and in order, else a copy. It takes the
+/// tensor, so that what it returns is the memory's only owner where the argument was.
+pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    tensor.to_contiguous()
+}
+
+pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }
 

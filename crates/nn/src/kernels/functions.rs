@@ -13,7 +13,7 @@ use crate::attention::{merge_heads, split_heads};
 
 /// Whether `x` is f32 on the CPU backend, with or without autodiff, and the kernels are wanted: with
 /// `BYTEEDIT_KERNELS=reference` in the environment they are not.
-fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
+pub(super) fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
     static WANTED: LazyLock<bool> =
         LazyLock::new(|| std::env::var_os("BYTEEDIT_KERNELS").is_none_or(|choice| choice != "reference"));
     *WANTED && x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))

@@ -12,8 +12,10 @@ mod flex;
 mod functions;
 mod host;
 mod ops;
+mod update;
 
 pub use functions::{
     attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
     group_norm_reference, linear, linear_reference,
 };
+pub use update::{AdamWNumbers, AdamWState, adamw, adamw_reference, square_sums, square_sums_reference};

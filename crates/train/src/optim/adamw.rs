@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use byteedit_nn::kernels::{AdamWNumbers, AdamWState, adamw};
 use byteedit_nn::parameters::{ParameterMapper, map_parameters};
 use serde::{Deserialize, Serialize};
 
-use super::Gradients;
-use crate::named::replaced;
+use super::{Ema, Gradients};
 use crate::{Result, TrainError};
 
 /// The numbers of `AdamW`; the defaults are those of the field's diffusion trainers.
@@ -63,6 +63,15 @@ pub struct Moments {
     pub second: Tensor<1>,
 }
 
+/// How far one step goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepSize {
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The gradients are multiplied by this first, see [`Gradients::clipping`].
+    pub gradient_scale: f64,
+}
+
 /// The optimiser with its state, keyed by parameter name.
 #[derive(Clone, Debug)]
 pub struct AdamW {
@@ -80,70 +89,83 @@ impl AdamW {
         Self { config, moments: BTreeMap::new(), step: 0 }
     }
 
-    /// One update of every trainable parameter.
+    /// One update of every trainable parameter and of its moving average.
     ///
     /// # Errors
     /// [`TrainError::NoGradient`] for a trainable parameter without a gradient.
-    pub fn step<M: Module>(&mut self, learning_rate: f64, module: M, gradients: Gradients) -> Result<M> {
+    pub fn step<M: Module>(
+        &mut self,
+        size: StepSize,
+        module: M,
+        gradients: Gradients,
+        ema: &mut Ema,
+    ) -> Result<M> {
+        let average_decay = ema.config.decay_at(self.step);
         self.step += 1;
-        let mut update = Update { optimizer: self, learning_rate, gradients, missing: None };
+        let AdamWConfig { beta_1, beta_2, epsilon, weight_decay } = self.config;
+        let StepSize { learning_rate, gradient_scale } = size;
+        let t = self.step;
+        let numbers = AdamWNumbers {
+            beta_1,
+            beta_2,
+            epsilon,
+            weight_decay,
+            learning_rate,
+            gradient_scale,
+            t,
+            average_decay,
+        };
+        let mut update = Update { moments: &mut self.moments, ema, numbers, gradients, missing: None };
         let module = map_parameters(module, &mut update);
         match update.missing {
             Some(name) => Err(TrainError::NoGradient { name }),
             None => Ok(module),
         }
     }
-
-    /// Lines 6 to 12 of the algorithm for one parameter; `decays` says whether line 12 shrinks it.
-    fn updated(
-        &mut self,
-        name: &str,
-        weight: Tensor<1>,
-        gradient: Tensor<1>,
-        learning_rate: f64,
-        decays: bool,
-    ) -> Tensor<1> {
-        let AdamWConfig { beta_1, beta_2, epsilon, weight_decay } = self.config;
-        let fresh = gradient.clone().mul_scalar(1.0 - beta_1);
-        let fresh_square = gradient.square().mul_scalar(1.0 - beta_2);
-        let (m, v) = match self.moments.remove(name) {
-            Some(Moments { first, second }) => {
-                (first.mul_scalar(beta_1) + fresh, second.mul_scalar(beta_2) + fresh_square)
-            }
-            None => (fresh, fresh_square),
-        };
-        let t = self.step as i32;
-        let (correction_1, correction_2) = (1.0 - beta_1.powi(t), 1.0 - beta_2.powi(t));
-        // m̂ / (√v̂ + ε), with both corrections folded into scalars.
-        let denominator = v.clone().sqrt().mul_scalar(correction_2.sqrt().recip()).add_scalar(epsilon);
-        let update = (m.clone() / denominator).mul_scalar(learning_rate / correction_1);
-        self.moments.insert(name.to_owned(), Moments { first: m, second: v });
-        let kept = if decays { 1.0 - learning_rate * weight_decay } else { 1.0 };
-        weight.mul_scalar(kept) - update
-    }
 }
 
+/// Lines 6 to 12 of the algorithm, parameter by parameter.
 struct Update<'a> {
-    optimizer: &'a mut AdamW,
-    learning_rate: f64,
+    moments: &'a mut BTreeMap<String, Moments>,
+    ema: &'a mut Ema,
+    numbers: AdamWNumbers,
     gradients: Gradients,
     missing: Option<String>,
 }
 
+impl Update<'_> {
+    fn updated(&mut self, name: &str, weight: Tensor<1>, gradient: Tensor<1>, rank: usize) -> Tensor<1> {
+        let decays = rank > 1;
+        let weight_decay = if decays { self.numbers.weight_decay } else { 0.0 };
+        let numbers = AdamWNumbers { weight_decay, ..self.numbers };
+        let zeros = || weight.zeros_like();
+        // What is replaced is taken out first: with no other owner, its memory is written in place.
+        let Moments { first, second } =
+            self.moments.remove(name).unwrap_or_else(|| Moments { first: zeros(), second: zeros() });
+        let average = self.ema.shadow.remove(name).unwrap_or_else(|| weight.clone());
+        let state = adamw(AdamWState { weight, first, second, average }, gradient, &numbers);
+        let AdamWState { weight, first, second, average } = state;
+        self.moments.insert(name.to_owned(), Moments { first, second });
+        self.ema.shadow.insert(name.to_owned(), average);
+        weight
+    }
+}
+
 impl ParameterMapper for Update<'_> {
     fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let value = param.val();
-        if !value.is_require_grad() {
+        if !param.val().is_require_grad() {
             return param;
         }
         let Some(gradient) = self.gradients.remove(name) else {
             self.missing.get_or_insert_with(|| name.to_owned());
             return param;
         };
-        let n_elements = value.shape().num_elements();
-        let weight = value.without_autodiff().reshape([n_elements]);
-        let weight = self.optimizer.updated(name, weight, gradient, self.learning_rate, D > 1);
-        replaced(param, weight)
+        let shape = param.lazy_shape();
+        let n_elements = shape.num_elements();
+        param.map(|old| {
+            let weight = old.without_autodiff().reshape([n_elements]);
+            self.updated(name, weight, gradient, D).reshape(shape).autodiff().require_grad()
+        })
     }
 }
 
@@ -155,6 +177,7 @@ mod tests {
     use burn::tensor::{Device, TensorData};
 
     use super::*;
+    use crate::optim::EmaConfig;
 
     #[derive(Module, Debug)]
     struct Two {
@@ -171,6 +194,14 @@ mod tests {
             bias: Param::initialized(ParamId::new(), bias).set_require_grad(true),
         }
         .train()
+    }
+
+    const DECAY: f64 = 0.9;
+
+    /// One step with unclipped gradients.
+    fn step(optimizer: &mut AdamW, learning_rate: f64, module: Two, gradients: Gradients) -> Result<Two> {
+        let mut ema = Ema::new(EmaConfig { decay: DECAY }, &module);
+        optimizer.step(StepSize { learning_rate, gradient_scale: 1.0 }, module, gradients, &mut ema)
     }
 
     fn gradients(weight: [f32; 4], bias: f32) -> Gradients {
@@ -206,7 +237,7 @@ mod tests {
     #[test]
     fn the_first_step_has_the_size_of_the_learning_rate() {
         let mut optimizer = AdamW::new(AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() });
-        let module = optimizer.step(0.1, two(), gradients([1.0, -1.0, 1e-4, 5.0], -2.0)).unwrap();
+        let module = step(&mut optimizer, 0.1, two(), gradients([1.0, -1.0, 1e-4, 5.0], -2.0)).unwrap();
         // m̂ / √v̂ is the gradient's sign, whatever its size. Bias first, in name order.
         for (value, expected) in values(&module).iter().zip([4.1, 0.9, -1.9, 0.4, 2.9]) {
             assert!((value - expected).abs() < 1e-4, "{value} instead of {expected}");
@@ -219,7 +250,7 @@ mod tests {
         let mut module = two();
         let series = [0.3, -0.7, 1.1, 0.05, -0.2];
         for &g in &series {
-            module = optimizer.step(0.01, module, gradients([g; 4], g)).unwrap();
+            module = step(&mut optimizer, 0.01, module, gradients([g; 4], g)).unwrap();
         }
         let series = series.map(f64::from);
         let expected = [(4.0, 0.0), (1.0, 0.1), (-2.0, 0.1), (0.5, 0.1), (3.0, 0.1)]
@@ -231,10 +262,24 @@ mod tests {
     }
 
     #[test]
+    fn a_gradient_scale_is_as_good_as_scaled_gradients() {
+        let run = |scale: f32, gradient_scale: f64| {
+            let mut optimizer = AdamW::new(AdamWConfig::default());
+            let mut ema = Ema::new(EmaConfig { decay: DECAY }, &two());
+            let size = StepSize { learning_rate: 0.1, gradient_scale };
+            let gradients = gradients([scale, -scale, 3.0 * scale, 0.0], 2.0 * scale);
+            let module = optimizer.step(size, two(), gradients, &mut ema).unwrap();
+            let second = optimizer.moments["weight"].second.clone().into_data();
+            (values(&module), second.as_slice::<f32>().unwrap().to_vec())
+        };
+        assert_eq!(run(0.5, 1.0), run(2.0, 0.25));
+    }
+
+    #[test]
     fn a_missing_gradient_is_named() {
         let mut gradients = gradients([0.0; 4], 0.0);
         gradients.remove("bias");
-        let error = AdamW::new(AdamWConfig::default()).step(0.1, two(), gradients).unwrap_err();
+        let error = step(&mut AdamW::new(AdamWConfig::default()), 0.1, two(), gradients).unwrap_err();
         assert!(error.to_string().contains("`bias` received no gradient"), "{error}");
     }
 

@@ -33,7 +33,9 @@ impl EmaConfig {
     }
 }
 
-/// The averaged weights, f32, by parameter name.
+/// The averaged weights, f32, by parameter name. [`AdamW::step`](super::AdamW::step) moves those of the
+/// parameters that it updates, while their weights are at hand: `shadow <- d shadow + (1 - d) weight` with
+/// the decay `d` of that step.
 #[derive(Clone, Debug)]
 pub struct Ema {
     /// How it follows.
@@ -48,18 +50,6 @@ impl Ema {
         Self { config, shadow: parameters_of(module) }
     }
 
-    /// `shadow <- d shadow + (1 - d) weight` with the decay `d` of update `step`, counted from 0.
-    pub fn update<M: Module>(&mut self, module: &M, step: u64) {
-        let decay = self.config.decay_at(step);
-        for (name, weight) in parameters_of(module) {
-            let average = match self.shadow.remove(&name) {
-                Some(shadow) => shadow.mul_scalar(decay) + weight.mul_scalar(1.0 - decay),
-                None => weight,
-            };
-            self.shadow.insert(name, average);
-        }
-    }
-
     /// `module` without a gradient tape and with the averaged weights.
     pub fn averaged<M: Module>(&self, module: &M) -> M {
         with_parameters(module.valid(), &self.shadow)
@@ -68,10 +58,13 @@ impl Ema {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use burn::module::{Param, ParamId};
     use burn::tensor::{Device, Tensor};
 
     use super::*;
+    use crate::optim::{AdamW, AdamWConfig, Gradients, StepSize};
 
     #[derive(Module, Debug)]
     struct One {
@@ -83,6 +76,15 @@ mod tests {
         One { weight: Param::initialized(ParamId::new(), weight).set_require_grad(true) }.train()
     }
 
+    /// Moves the average of `module`, whose weight stays as it is, as in step `step`.
+    fn update(ema: &mut Ema, module: One, step: u64) {
+        let gradient = Tensor::<1>::from_data([1.0_f32], &Device::default());
+        let gradients = Gradients::from(BTreeMap::from([("weight".to_owned(), gradient)]));
+        let mut optimizer = AdamW { step, ..AdamW::new(AdamWConfig::default()) };
+        let still = StepSize { learning_rate: 0.0, gradient_scale: 1.0 };
+        optimizer.step(still, module, gradients, ema).unwrap();
+    }
+
     fn value(module: &One) -> f32 {
         module.weight.val().into_scalar::<f32>()
     }
@@ -90,7 +92,7 @@ mod tests {
     #[test]
     fn without_decay_it_is_a_copy() {
         let mut ema = Ema::new(EmaConfig { decay: 0.0 }, &one(1.0));
-        ema.update(&one(5.0), 1000);
+        update(&mut ema, one(5.0), 1000);
         assert!((value(&ema.averaged(&one(9.0))) - 5.0).abs() < f32::EPSILON);
     }
 
@@ -103,7 +105,7 @@ mod tests {
         let mut ema = Ema::new(config, &one(0.0));
         let mut lack = 1.0;
         for step in 0..12 {
-            ema.update(&one(1.0), step);
+            update(&mut ema, one(1.0), step);
             lack *= config.decay_at(step);
         }
         assert!((f64::from(value(&ema.averaged(&one(7.0)))) - (1.0 - lack)).abs() < 1e-6);

@@ -8,7 +8,7 @@ mod ema;
 mod gradients;
 mod lr;
 
-pub use adamw::{AdamW, AdamWConfig, Moments};
+pub use adamw::{AdamW, AdamWConfig, Moments, StepSize};
 pub use ema::{Ema, EmaConfig};
 pub use gradients::Gradients;
 pub use lr::{Decay, LrSchedule};

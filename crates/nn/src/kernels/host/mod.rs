@@ -15,4 +15,5 @@ pub(super) mod norm;
 mod pack;
 mod product;
 mod scratch;
+pub(super) mod update;
 mod winograd;
