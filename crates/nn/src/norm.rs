@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use crate::Init;
-use crate::kernels::group_norm;
+use crate::kernels::{group_norm, layer_norm, shifted_group_norm_silu};
 
 /// `y = (x - mean) / sqrt(var + epsilon) * weight + bias`, mean and biased variance taken over each
 /// group of channels and all positions of one picture.
@@ -45,6 +45,16 @@ impl GroupNorm {
     pub fn forward_silu(&self, x: Tensor<4>) -> Tensor<4> {
         group_norm(x, self.weight.val(), self.bias.val(), self.n_groups, self.epsilon, true)
     }
+
+    /// [`GroupNorm::forward_silu`] of `x` with a number added to each channel, in one pass.
+    ///
+    /// # Shapes
+    /// - `x`, result: `[batch, channels, height, width]`
+    /// - `shift`: `[batch, channels]`
+    pub fn forward_shifted_silu(&self, x: Tensor<4>, shift: Tensor<2>) -> Tensor<4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        shifted_group_norm_silu(x, shift, weight, bias, self.n_groups, self.epsilon)
+    }
 }
 
 /// `y = (x - mean) / sqrt(var + epsilon) * weight + bias` over the last dimension.
@@ -67,6 +77,6 @@ impl LayerNorm {
     /// # Shapes
     /// - `x`, result: `[..., d_model]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        burn::tensor::module::layer_norm(x, self.weight.val(), Some(self.bias.val()), self.epsilon)
+        layer_norm(x, self.weight.val(), self.bias.val(), self.epsilon)
     }
 }

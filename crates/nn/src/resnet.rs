@@ -3,9 +3,9 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
 use burn::tensor::ops::PadMode;
 
+use crate::kernels::{add, doubled};
 use crate::{Conv2d, GroupNorm, Init, Linear};
 
 /// Norm settings that a network shares over all its blocks.
@@ -50,21 +50,23 @@ impl ResnetBlock2D {
 
     /// # Shapes
     /// - `x`: `[batch, channels_in, height, width]`
-    /// - `time`: `[batch, d_time]`, the embedding before its `SiLU`
+    /// - `time`: `[batch, d_time]`, the embedding behind its `SiLU`, which all blocks share
     /// - returns `[batch, channels_out, height, width]`
     pub fn forward(&self, x: Tensor<4>, time: Option<&Tensor<2>>) -> Tensor<4> {
-        let mut h = self.conv1.forward(self.norm1.forward_silu(x.clone()));
-        if let (Some(projection), Some(time)) = (&self.time_emb_proj, time) {
-            let shift = projection.forward(silu(time.clone())); // [batch, channels_out]
-            let [batch, channels] = shift.dims();
-            h = h + shift.reshape([batch, channels, 1, 1]);
-        }
-        let h = self.conv2.forward(self.norm2.forward_silu(h));
+        let h = self.conv1.forward(self.norm1.forward_silu(x.clone()));
+        let h = match (&self.time_emb_proj, time) {
+            // The projection is `[batch, channels_out]`.
+            (Some(projection), Some(time)) => {
+                self.norm2.forward_shifted_silu(h, projection.forward(time.clone()))
+            }
+            _ => self.norm2.forward_silu(h),
+        };
+        let h = self.conv2.forward(h);
         let shortcut = match &self.conv_shortcut {
             Some(conv) => conv.forward(x),
             None => x,
         };
-        shortcut + h
+        add(shortcut, h)
     }
 }
 
@@ -118,11 +120,7 @@ impl Upsample2D {
     /// - returns `[batch, channels, size[0], size[1]]`
     pub fn forward(&self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        // Repeats every pixel: the gradient of `expand` is a sum, that of `interpolate` a scatter.
-        let doubled = x
-            .reshape([batch * channels, height, 1, width, 1])
-            .expand([batch * channels, height, 2, width, 2])
-            .reshape([batch, channels, 2 * height, 2 * width]);
+        let doubled = doubled(x);
         // Dropping the last row or column of an odd size is what nearest resampling to it gives.
         let x = if size == [2 * height, 2 * width] {
             doubled

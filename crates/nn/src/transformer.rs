@@ -4,7 +4,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::kernels::geglu;
+use crate::kernels::{add, geglu, transposed};
 use crate::{Attention, Conv2d, GroupNorm, Init, LayerNorm, Linear};
 
 /// Widths of one transformer: `n_heads * d_head` inside, `d_context` for the text.
@@ -88,7 +88,7 @@ impl Transformer2DModel {
             Projection::Conv(conv) => conv.forward(pixels_from_tokens(tokens, height, width)),
             Projection::Linear(linear) => pixels_from_tokens(linear.forward(tokens), height, width),
         };
-        x + residual
+        add(x, residual)
     }
 }
 
@@ -125,9 +125,9 @@ impl BasicTransformerBlock {
 
     fn forward(&self, x: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
         let normed = self.norm1.forward(x.clone());
-        let x = x + self.attn1.forward(normed.clone(), normed);
-        let x = x.clone() + self.attn2.forward(self.norm2.forward(x), context);
-        x.clone() + self.ff.forward(self.norm3.forward(x))
+        let x = add(x, self.attn1.forward(normed.clone(), normed));
+        let x = add(x.clone(), self.attn2.forward(self.norm2.forward(x), context));
+        add(x.clone(), self.ff.forward(self.norm3.forward(x)))
     }
 }
 
@@ -156,11 +156,11 @@ impl FeedForward {
 
 /// `[batch, channels, height, width] -> [batch, height * width, channels]`
 pub fn tokens_from_pixels(x: Tensor<4>) -> Tensor<3> {
-    x.flatten::<3>(2, 3).swap_dims(1, 2)
+    transposed(x.flatten::<3>(2, 3))
 }
 
 /// `[batch, height * width, channels] -> [batch, channels, height, width]`
 pub fn pixels_from_tokens(x: Tensor<3>, height: usize, width: usize) -> Tensor<4> {
     let [batch, _, channels] = x.dims();
-    x.swap_dims(1, 2).reshape([batch, channels, height, width])
+    transposed(x).reshape([batch, channels, height, width])
 }

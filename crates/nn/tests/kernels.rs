@@ -2,8 +2,10 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_nn::kernels::{
-    attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
-    group_norm_reference, linear, linear_reference,
+    add, add_reference, attention, attention_reference, concat_channels, concat_channels_reference, conv2d,
+    conv2d_reference, doubled, doubled_reference, geglu, geglu_reference, group_norm, group_norm_reference,
+    layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu, quick_gelu_reference,
+    shifted_group_norm_silu, shifted_group_norm_silu_reference, transposed, transposed_reference,
 };
 use byteedit_testing::{distance, tol};
 use proptest::prelude::*;
@@ -102,6 +104,31 @@ proptest! {
     }
 
     #[test]
+    fn a_shifted_group_norm_matches_its_reference(
+        batch in 1_usize..4, n_groups in 1_usize..5, per_group in 1_usize..5,
+        height in 2_usize..9, width in 4_usize..9, seed in any::<u64>(),
+    ) {
+        let channels = n_groups * per_group;
+        let x: Tensor<4> = noise([batch, channels, height, width], seed);
+        let inputs = (noise([batch, channels], seed ^ 1), noise([channels], seed ^ 2), noise([channels], seed ^ 3));
+        // The gradient of the input is that of `group_norm` above; here it would be a fourth.
+        check(
+            inputs,
+            |s, w, b| shifted_group_norm_silu(x.clone(), s, w, b, n_groups, 1e-5),
+            |s, w, b| shifted_group_norm_silu_reference(x.clone(), s, w, b, n_groups, 1e-5),
+        );
+    }
+
+    #[test]
+    fn layer_norm_matches_its_reference(
+        batch in 1_usize..3, tokens in 1_usize..150, d in 4_usize..70, seed in any::<u64>(),
+    ) {
+        let inputs =
+            (noise([batch, tokens, d], seed) * 3.0 + 0.5, noise([d], seed ^ 1) + 1.0, noise([d], seed ^ 2));
+        check(inputs, |x, w, b| layer_norm(x, w, b, 1e-5), |x, w, b| layer_norm_reference(x, w, b, 1e-5));
+    }
+
+    #[test]
     fn attention_matches_its_reference(
         batch in 1_usize..3, tokens in 1_usize..70, keys in 1_usize..70,
         n_heads in 1_usize..4, d_head in prop_oneof![Just(8_usize), Just(32), Just(40)],
@@ -132,6 +159,36 @@ proptest! {
             |x, a, b| geglu_reference(x) + (a + b).reshape([1, 1, 1]),
         );
     }
+
+    #[test]
+    fn quick_gelu_matches_its_reference(
+        batch in 1_usize..3, tokens in 1_usize..100, d in 1_usize..200, seed in any::<u64>(),
+    ) {
+        let x = noise([batch, tokens, d], seed) * 4.0;
+        let unused = || noise([1], 0);
+        check(
+            (x, unused(), unused()),
+            |x, a, b| quick_gelu(x) + (a + b).reshape([1, 1, 1]),
+            |x, a, b| quick_gelu_reference(x) + (a + b).reshape([1, 1, 1]),
+        );
+    }
+
+    #[test]
+    fn moved_numbers_match_their_references(
+        batch in 1_usize..4, [c_1, c_2] in prop::array::uniform2(1_usize..70),
+        height in 1_usize..12, width in 1_usize..12, seed in any::<u64>(),
+    ) {
+        let first = || noise([batch, c_1, height, width], seed);
+        let tokens = |x: Tensor<4>| x.flatten::<3>(2, 3);
+        check(
+            (first(), noise([batch, c_2, height, width], seed ^ 1), noise([batch, c_1, height, width], seed ^ 2)),
+            |x, y, z| transposed(tokens(doubled(concat_channels(add(x, z), y)))),
+            |x, y, z| {
+                let sum = add_reference(x, z);
+                transposed_reference(tokens(doubled_reference(concat_channels_reference(sum, y))))
+            },
+        );
+    }
 }
 
 #[test]
@@ -155,6 +212,16 @@ fn convolutions_of_many_tiles_and_channels_take_the_short_way() {
         let inputs = (x, noise([c_out, c_in, 3, 3], 2) * (1.0 / c_in as f64).sqrt(), noise([c_out], 3));
         check(inputs, |x, w, b| conv2d(x, w, b, 1, 1), |x, w, b| conv2d_reference(x, w, b, 1, 1));
     }
+}
+
+#[test]
+fn a_sum_leaves_its_terms_as_they_were() {
+    let (x, y) = (noise([3, 5], 1), noise([3, 5], 2));
+    let expected = add_reference(x.clone(), y.clone());
+    for _ in 0..2 {
+        assert_eq!(add(x.clone(), y.clone()).into_data(), expected.clone().into_data());
+    }
+    assert_eq!(add(x, y).into_data(), expected.into_data(), "with no other owner, in the memory of a term");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_data::Stream;
 use byteedit_diffusion::standard_normal;
+use rayon::prelude::*;
 
 /// What a draw is for; each use is independent of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,8 @@ const USES: u64 = 16;
 pub(crate) fn normal(seed: u64, r#use: Use, first: u64, shape: [usize; 4], device: &Device) -> Tensor<4> {
     let [batch, channels, height, width] = shape;
     let values: Vec<f32> = (first..first + batch as u64)
-        .flat_map(|index| standard_normal(seed, index * USES + r#use as u64, channels * height * width))
+        .into_par_iter()
+        .flat_map_iter(|index| standard_normal(seed, index * USES + r#use as u64, channels * height * width))
         .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }

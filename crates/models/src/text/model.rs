@@ -1,10 +1,11 @@
 //! The encoder: embeddings, causal transformer, final norm.
 
 use burn::module::Module;
-use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::activation::gelu;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Int, Tensor};
+use byteedit_nn::kernels::{add, quick_gelu};
 use byteedit_nn::{Embedding, Init, LayerNorm, Linear, merge_heads, split_heads};
 
 use super::{CLIPTextConfig, HiddenAct};
@@ -149,8 +150,8 @@ impl CLIPEncoderLayer {
     }
 
     fn forward(&self, x: Tensor<3>, future: Tensor<4, Bool>) -> Tensor<3> {
-        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x), future);
-        x.clone() + self.mlp.forward(self.layer_norm2.forward(x))
+        let x = add(x.clone(), self.self_attn.forward(self.layer_norm1.forward(x), future));
+        add(x.clone(), self.mlp.forward(self.layer_norm2.forward(x)))
     }
 }
 
@@ -169,7 +170,7 @@ impl CLIPAttention {
 impl CLIPMlp {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let h = self.fc1.forward(x);
-        let h = if self.quick_gelu { h.clone() * sigmoid(h * 1.702) } else { gelu(h) };
+        let h = if self.quick_gelu { quick_gelu(h) } else { gelu(h) };
         self.fc2.forward(h)
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use byteedit_nn::kernels::concat_channels;
 use byteedit_nn::{
     Downsample2D, Init, NormSettings, ResnetBlock2D, Transformer2DModel, TransformerWidths, Upsample2D,
 };
@@ -104,7 +105,7 @@ impl UNetBlock {
     ///
     /// # Shapes
     /// - `x`: `[batch, channels_in, height, width]`
-    /// - `time`: `[batch, d_time]`; `context`: `[batch, tokens, d_context]`
+    /// - `time`: `[batch, d_time]`, behind its `SiLU`; `context`: `[batch, tokens, d_context]`
     /// - returns `[batch, channels, ⌈height / 2⌉, ⌈width / 2⌉]`, or full size at the lowest resolution
     pub fn forward_down(
         &self,
@@ -138,7 +139,7 @@ impl UNetBlock {
     ) -> Tensor<4> {
         for (layer, resnet) in self.resnets.iter().enumerate() {
             let skip = skips.pop().expect("one skip for each residual block; this is a bug");
-            x = resnet.forward(Tensor::cat(vec![x, skip], 1), Some(time));
+            x = resnet.forward(concat_channels(x, skip), Some(time));
             if let Some(attention) = self.attentions.get(layer) {
                 x = attention.forward(x, context.clone());
             }

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
 use byteedit_nn::{Conv2d, GroupNorm, Init, TimestepEmbedding, timestep_features};
 
 use super::blocks::BlockSettings;
@@ -48,7 +49,7 @@ impl UNet2DConditionModel {
             config.flip_sin_to_cos,
             config.freq_shift,
         );
-        let time = self.time_embedding.forward(features); // [batch, d_time]
+        let time = silu(self.time_embedding.forward(features)); // [batch, d_time]
 
         let mut x = self.conv_in.forward(sample); // [batch, channels[0], height, width]
         let mut skips = vec![x.clone()];

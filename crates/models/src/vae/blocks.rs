@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use byteedit_nn::kernels::add;
 use byteedit_nn::{
     Attention, Conv2d, Downsample2D, GroupNorm, Init, NormSettings, ResnetBlock2D, Upsample2D,
     pixels_from_tokens, tokens_from_pixels,
@@ -81,7 +82,7 @@ impl VaeAttention {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let tokens = tokens_from_pixels(self.group_norm.forward(x.clone()));
-        x + pixels_from_tokens(self.attention.forward(tokens.clone(), tokens), height, width)
+        add(x, pixels_from_tokens(self.attention.forward(tokens.clone(), tokens), height, width))
     }
 }
 

@@ -66,20 +66,56 @@ impl<B: Backend + KernelOps> Backward<B, 3> for LinearBackward {
 #[derive(Debug)]
 struct GroupNormBackward;
 
-impl<B: Backend + KernelOps> Backward<B, 3> for GroupNormBackward {
-    type State = (NodeId, NodeId, NodeId, GroupNormSettings);
+impl<B: Backend + KernelOps> Backward<B, 4> for GroupNormBackward {
+    type State = ([NodeId; 4], GroupNormSettings);
+
+    fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, inputs: &mut Checkpointer) {
+        let (kept, settings) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let [x, shift, weight, bias] = kept.map(|id| inputs.retrieve_node_output::<FloatTensor<B>>(id));
+        let (x_grad, shift_grad, weight_grad, bias_grad) =
+            B::kernel_group_norm_grad(x, shift, weight, bias, grad, settings);
+        let of_inputs = [x_grad, shift_grad, weight_grad, bias_grad];
+        for (node, grad) in ops.parents.into_iter().zip(of_inputs) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct LayerNormBackward;
+
+impl<B: Backend + KernelOps> Backward<B, 3> for LayerNormBackward {
+    type State = (NodeId, NodeId, f64);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, inputs: &mut Checkpointer) {
-        let (x, weight, bias, settings) = ops.state;
+        let (x, weight, epsilon) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
         let x = inputs.retrieve_node_output::<FloatTensor<B>>(x);
         let weight = inputs.retrieve_node_output::<FloatTensor<B>>(weight);
-        let bias = inputs.retrieve_node_output::<FloatTensor<B>>(bias);
-        let (x_grad, weight_grad, bias_grad) = B::kernel_group_norm_grad(x, weight, bias, grad, settings);
+        let (x_grad, weight_grad, bias_grad) = B::kernel_layer_norm_grad(x, weight, grad, epsilon);
         for (node, grad) in ops.parents.into_iter().zip([x_grad, weight_grad, bias_grad]) {
             if let Some(node) = node {
                 grads.register::<B>(node.id, grad);
             }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct QuickGeluBackward;
+
+impl<B: Backend + KernelOps> Backward<B, 1> for QuickGeluBackward {
+    type State = NodeId;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, inputs: &mut Checkpointer) {
+        let [node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let x = inputs.retrieve_node_output::<FloatTensor<B>>(ops.state);
+        if let Some(node) = node {
+            grads.register::<B>(node.id, B::kernel_quick_gelu_grad(x, grad));
         }
     }
 }
@@ -201,38 +237,76 @@ impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C>
 
     fn kernel_group_norm(
         x: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         settings: GroupNormSettings,
     ) -> FloatTensor<Self> {
-        let nodes = [x.node(), weight.node(), bias.node()];
+        let nodes = [x.node(), shift.node(), weight.node(), bias.node()];
+        let run = |inputs: [FloatTensor<Self>; 4]| {
+            let [x, shift, weight, bias] = inputs.map(FloatTensor::<Self>::into_primitive);
+            B::kernel_group_norm(x, shift, weight, bias, settings)
+        };
         match GroupNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), prep.checkpoint(&bias), settings);
-                let y = B::kernel_group_norm(
-                    x.into_primitive(),
-                    weight.into_primitive(),
-                    bias.into_primitive(),
-                    settings,
-                );
-                prep.finish(state, y)
+                let kept = [&x, &shift, &weight, &bias].map(|input| prep.checkpoint(input));
+                prep.finish((kept, settings), run([x, shift, weight, bias]))
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::kernel_group_norm(
-                x.into_primitive(),
-                weight.into_primitive(),
-                bias.into_primitive(),
-                settings,
-            )),
+            OpsKind::UnTracked(prep) => prep.finish(run([x, shift, weight, bias])),
         }
     }
 
     fn kernel_group_norm_grad(
         _x: FloatTensor<Self>,
+        _shift: FloatTensor<Self>,
         _weight: FloatTensor<Self>,
         _bias: FloatTensor<Self>,
         _grad: FloatTensor<Self>,
         _settings: GroupNormSettings,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_layer_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        match LayerNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), epsilon);
+                let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+                prep.finish(state, B::kernel_layer_norm(x, weight, bias, epsilon))
+            }
+            OpsKind::UnTracked(prep) => {
+                let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+                prep.finish(B::kernel_layer_norm(x, weight, bias, epsilon))
+            }
+        }
+    }
+
+    fn kernel_layer_norm_grad(
+        _x: FloatTensor<Self>,
+        _weight: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+        _epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("{FIRST_ORDER}")
+    }
+
+    fn kernel_quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match QuickGeluBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = prep.checkpoint(&x);
+                prep.finish(state, B::kernel_quick_gelu(x.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_quick_gelu(x.into_primitive())),
+        }
+    }
+
+    fn kernel_quick_gelu_grad(_x: FloatTensor<Self>, _grad: FloatTensor<Self>) -> FloatTensor<Self> {
         unreachable!("{FIRST_ORDER}")
     }
 
@@ -285,4 +359,5 @@ impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C>
 }
 
 /// Burn differentiates once; only the backward pass of the inner backend calls a gradient kernel.
-const FIRST_ORDER: &str = "a gradient kernel was called under autodiff, which is first-order; this is a bug";
+pub(super) const FIRST_ORDER: &str =
+    "a gradient kernel was called under autodiff, which is first-order; this is a bug";

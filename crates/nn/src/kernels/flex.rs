@@ -9,8 +9,10 @@ use super::host::attention::{self, AttentionShape};
 use super::host::band::Window;
 use super::host::conv::{self, ConvShape};
 use super::host::gated;
+use super::host::layer_norm;
 use super::host::linear;
-use super::host::norm::{self, NormShape};
+use super::host::norm::{self, NormInputs, NormShape};
+use super::host::quick_gelu;
 use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
 
 /// A tensor's numbers in row-major order.
@@ -54,6 +56,15 @@ fn norm_shape(x: &FlexTensor, settings: GroupNormSettings) -> NormShape {
         epsilon: settings.epsilon as f32,
         silu: settings.silu,
     }
+}
+
+fn norm_inputs<'a>(
+    x: &'a Contiguous,
+    shift: &'a Contiguous,
+    weight: &'a Contiguous,
+    bias: &'a Contiguous,
+) -> NormInputs<'a> {
+    NormInputs { x: x.values(), shift: shift.values(), weight: weight.values(), bias: bias.values() }
 }
 
 fn attention_shape(q: &FlexTensor, k: &FlexTensor, n_heads: usize) -> AttentionShape {
@@ -127,29 +138,63 @@ impl KernelOps for Flex {
 
     fn kernel_group_norm(
         x: FlexTensor,
+        shift: FlexTensor,
         weight: FlexTensor,
         bias: FlexTensor,
         settings: GroupNormSettings,
     ) -> FlexTensor {
         let (shape, dims) = (norm_shape(&x, settings), x.shape());
-        let (x, weight, bias) = (Contiguous::new(x), Contiguous::new(weight), Contiguous::new(bias));
-        tensor(norm::forward(x.values(), weight.values(), bias.values(), shape), dims)
+        let (x, shift) = (Contiguous::new(x), Contiguous::new(shift));
+        let (weight, bias) = (Contiguous::new(weight), Contiguous::new(bias));
+        tensor(norm::forward(norm_inputs(&x, &shift, &weight, &bias), shape), dims)
     }
 
     fn kernel_group_norm_grad(
         x: FlexTensor,
+        shift: FlexTensor,
         weight: FlexTensor,
         bias: FlexTensor,
         grad: FlexTensor,
         settings: GroupNormSettings,
-    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
         let (shape, dims) = (norm_shape(&x, settings), x.shape());
-        let (x, weight) = (Contiguous::new(x), Contiguous::new(weight));
-        let (bias, grad) = (Contiguous::new(bias), Contiguous::new(grad));
-        let (x_grad, weight_grad, bias_grad) =
-            norm::backward(x.values(), weight.values(), bias.values(), grad.values(), shape);
+        let (x, shift, grad) = (Contiguous::new(x), Contiguous::new(shift), Contiguous::new(grad));
+        let (weight, bias) = (Contiguous::new(weight), Contiguous::new(bias));
+        let grads = norm::backward(norm_inputs(&x, &shift, &weight, &bias), grad.values(), shape);
+        let shift_grad = tensor(grads.shift, [shape.batch, shape.channels]);
+        let (weight_grad, bias_grad) = (grads.weight, grads.bias);
         let channels = [shape.channels];
-        (tensor(x_grad, dims), tensor(weight_grad, channels), tensor(bias_grad, channels))
+        (tensor(grads.x, dims), shift_grad, tensor(weight_grad, channels), tensor(bias_grad, channels))
+    }
+
+    fn kernel_layer_norm(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, epsilon: f64) -> FlexTensor {
+        let dims = x.shape();
+        let (x, weight, bias) = (Contiguous::new(x), Contiguous::new(weight), Contiguous::new(bias));
+        tensor(layer_norm::forward(x.values(), weight.values(), bias.values(), epsilon as f32), dims)
+    }
+
+    fn kernel_layer_norm_grad(
+        x: FlexTensor,
+        weight: FlexTensor,
+        grad: FlexTensor,
+        epsilon: f64,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let (dims, width) = (x.shape(), weight.shape());
+        let (x, weight, grad) = (Contiguous::new(x), Contiguous::new(weight), Contiguous::new(grad));
+        let (x_grad, weight_grad, bias_grad) =
+            layer_norm::backward(x.values(), weight.values(), grad.values(), epsilon as f32);
+        (tensor(x_grad, dims), tensor(weight_grad, width.clone()), tensor(bias_grad, width))
+    }
+
+    fn kernel_quick_gelu(x: FlexTensor) -> FlexTensor {
+        let dims = x.shape();
+        tensor(quick_gelu::forward(Contiguous::new(x).values()), dims)
+    }
+
+    fn kernel_quick_gelu_grad(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        let dims = x.shape();
+        let (x, grad) = (Contiguous::new(x), Contiguous::new(grad));
+        tensor(quick_gelu::backward(x.values(), grad.values()), dims)
     }
 
     fn kernel_geglu(x: FlexTensor) -> FlexTensor {

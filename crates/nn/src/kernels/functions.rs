@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use burn::backend::Dispatch;
-use burn::tensor::activation::{gelu, silu, softmax};
+use burn::tensor::activation::{gelu, sigmoid, silu, softmax};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Tensor, assert_shape};
 use burn_dispatch::DispatchDevice;
@@ -21,7 +21,7 @@ pub(super) fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
 
 /// The extents of `x`, none of which may be 0: the kernels divide their work by them.
 #[track_caller]
-fn non_empty<const D: usize>(x: &Tensor<D>) -> [usize; D] {
+pub(super) fn non_empty<const D: usize>(x: &Tensor<D>) -> [usize; D] {
     let dims = x.dims();
     assert!(!dims.contains(&0), "a tensor without elements, {dims:?}, is no input of a network");
     dims
@@ -136,15 +136,17 @@ pub fn group_norm(
     epsilon: f64,
     with_silu: bool,
 ) -> Tensor<4> {
-    let [_, channels, _, _] = non_empty(&x);
+    let [batch, channels, _, _] = non_empty(&x);
     assert_shape!(weight, [channels]);
     assert_shape!(bias, [channels]);
     assert_splits(channels, n_groups, "groups");
     if !has_kernel(&x) {
         return group_norm_reference(x, weight, bias, n_groups, epsilon, with_silu);
     }
+    let unshifted = Tensor::<2>::zeros([batch, channels], &x.device().inner());
     Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_group_norm(
         x.into_dispatch(),
+        unshifted.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
         GroupNormSettings { n_groups, epsilon, silu: with_silu },
@@ -169,6 +171,112 @@ pub fn group_norm_reference(
     let y = normal.reshape([batch, channels, height, width]) * weight.reshape([1, channels, 1, 1])
         + bias.reshape([1, channels, 1, 1]);
     if with_silu { silu(y) } else { y }
+}
+
+/// [`group_norm`] with a `SiLU`, of an input to whose channels `shift` is added first: the middle of a
+/// residual block, with the time in `shift`.
+///
+/// # Shapes
+/// - `x`, result: `[batch, channels, height, width]`
+/// - `shift`: `[batch, channels]`
+/// - `weight`, `bias`: `[channels]`
+///
+/// # Panics
+/// If the shapes do not fit each other, an extent is 0, or the channels cannot be split into the groups.
+pub fn shifted_group_norm_silu(
+    x: Tensor<4>,
+    shift: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    n_groups: usize,
+    epsilon: f64,
+) -> Tensor<4> {
+    let [batch, channels, _, _] = non_empty(&x);
+    assert_shape!(shift, [batch, channels]);
+    assert_shape!(weight, [channels]);
+    assert_shape!(bias, [channels]);
+    assert_splits(channels, n_groups, "groups");
+    if !has_kernel(&x) {
+        return shifted_group_norm_silu_reference(x, shift, weight, bias, n_groups, epsilon);
+    }
+    Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_group_norm(
+        x.into_dispatch(),
+        shift.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        GroupNormSettings { n_groups, epsilon, silu: true },
+    ))
+}
+
+/// [`shifted_group_norm_silu`] by ordinary operations.
+pub fn shifted_group_norm_silu_reference(
+    x: Tensor<4>,
+    shift: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    n_groups: usize,
+    epsilon: f64,
+) -> Tensor<4> {
+    let [batch, channels] = shift.dims();
+    group_norm_reference(x + shift.reshape([batch, channels, 1, 1]), weight, bias, n_groups, epsilon, true)
+}
+
+/// Layer normalisation over the last dimension.
+///
+/// # Shapes
+/// - `x`, result: `[..., d]`
+/// - `weight`, `bias`: `[d]`
+///
+/// # Panics
+/// If the shapes do not fit each other or an extent is 0.
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<D> {
+    let d = non_empty(&x)[D - 1];
+    assert_shape!(weight, [d]);
+    assert_shape!(bias, [d]);
+    if !has_kernel(&x) {
+        return layer_norm_reference(x, weight, bias, epsilon);
+    }
+    Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_layer_norm(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        epsilon,
+    ))
+}
+
+/// [`layer_norm`] by Burn's own.
+pub fn layer_norm_reference<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<D> {
+    burn::tensor::module::layer_norm(x, weight, Some(bias), epsilon)
+}
+
+/// `x * sigmoid(1.702 x)`, which CLIP's first text encoders have in the place of a GELU.
+///
+/// # Shapes
+/// - `x`, result: `[batch, tokens, d]`
+///
+/// # Panics
+/// If an extent is 0.
+pub fn quick_gelu(x: Tensor<3>) -> Tensor<3> {
+    non_empty(&x);
+    if !has_kernel(&x) {
+        return quick_gelu_reference(x);
+    }
+    Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_quick_gelu(x.into_dispatch()))
+}
+
+/// [`quick_gelu`] by ordinary operations.
+pub fn quick_gelu_reference(x: Tensor<3>) -> Tensor<3> {
+    x.clone() * sigmoid(x * 1.702)
 }
 
 /// `value * gelu(gate)` with the two halves of the last dimension (Shazeer 2020, Eq. 5).
@@ -262,6 +370,14 @@ mod tests {
                 group_norm(zeros([1, 6, 2, 2]), zeros([weight]), zeros([bias]), n_groups, 1e-5, false)
             })
         };
+        let shifted = |shift: [usize; 2]| {
+            complaint(|| {
+                let (x, shift) = (zeros([1, 6, 2, 2]), zeros(shift));
+                shifted_group_norm_silu(x, shift, zeros([6]), zeros([6]), 3, 1e-5)
+            })
+        };
+        let layer =
+            |weight: usize| complaint(|| layer_norm(zeros([2, 3, 8]), zeros([weight]), zeros([8]), 1e-5));
         let attend = |q: [usize; 3], k: [usize; 3], v: [usize; 3], n_heads: usize| {
             complaint(|| attention(zeros(q), zeros(k), zeros(v), n_heads))
         };
@@ -277,6 +393,10 @@ mod tests {
             (norm(6, 5, 3), ["expected 6", "got 5"]),
             (norm(6, 6, 4), ["6 channels", "4 groups"]),
             (norm(6, 6, 0), ["6 channels", "0 groups"]),
+            (shifted([2, 6]), ["expected 1", "got 2"]),
+            (shifted([1, 5]), ["expected 6", "got 5"]),
+            (layer(7), ["expected 8", "got 7"]),
+            (complaint(|| quick_gelu(zeros([1, 0, 8]))), ["without elements", "[1, 0, 8]"]),
             (complaint(|| geglu(zeros([1, 2, 7]))), ["7 channels", "2 halves"]),
             (complaint(|| geglu(zeros([1, 0, 8]))), ["without elements", "[1, 0, 8]"]),
             (attend([1, 3, 8], [1, 5, 8], [1, 4, 8], 2), ["expected 5", "got 4"]),

@@ -11,11 +11,17 @@ mod autodiff;
 mod flex;
 mod functions;
 mod host;
+mod moves;
 mod ops;
 mod update;
 
 pub use functions::{
     attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
-    group_norm_reference, linear, linear_reference,
+    group_norm_reference, layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu,
+    quick_gelu_reference, shifted_group_norm_silu, shifted_group_norm_silu_reference,
+};
+pub use moves::{
+    add, add_reference, concat_channels, concat_channels_reference, doubled, doubled_reference, transposed,
+    transposed_reference,
 };
 pub use update::{AdamWNumbers, AdamWState, adamw, adamw_reference, square_sums, square_sums_reference};

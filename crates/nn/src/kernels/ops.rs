@@ -67,22 +67,47 @@ pub(super) trait KernelOps: Backend {
     /// Gradient of the bias of a linear map.
     fn kernel_linear_bias_grad(grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// Group norm of `[batch, channels, h, w]`, with a `SiLU` behind it where asked for.
+    /// Group norm of `x + shift`, `[batch, channels, h, w] + [batch, channels]`, with a `SiLU` behind it
+    /// where asked for.
     fn kernel_group_norm(
         x: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         settings: GroupNormSettings,
     ) -> FloatTensor<Self>;
 
-    /// Gradients of a group norm's input, weight and bias.
+    /// Gradients of a group norm's input, shift, weight and bias.
     fn kernel_group_norm_grad(
         x: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         settings: GroupNormSettings,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// Layer norm of `[..., d]`.
+    fn kernel_layer_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
+
+    /// Gradients of a layer norm's input, weight and bias.
+    fn kernel_layer_norm_grad(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// `x * sigmoid(1.702 x)`
+    fn kernel_quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradient of the quick GELU's input.
+    fn kernel_quick_gelu_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// `value * gelu(gate)` of `[batch, tokens, 2 * d]`, values first.
     fn kernel_geglu(x: FloatTensor<Self>) -> FloatTensor<Self>;

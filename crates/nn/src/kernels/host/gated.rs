@@ -1,29 +1,26 @@
 //! `GEGLU` and its gradient, row by row.
 
 use multiversion::multiversion;
-use rayon::prelude::*;
 
 use super::math::{normal_cdf, normal_pdf};
+use super::output::written;
 
 /// Rows that one task takes.
 const ROWS: usize = 64;
 
 /// `y = value * gate * Φ(gate)` of rows of `2 * d`.
 pub(in super::super) fn forward(x: &[f32], d: usize) -> Vec<f32> {
-    let mut y = vec![0.0; x.len() / 2];
-    y.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * 2 * d)).for_each(|(y, x)| rows(y, x, d));
-    y
+    let chunk = ROWS * d;
+    written(x.len() / 2, chunk, |index, y| rows(y, &x[2 * index * chunk..][..2 * y.len()], d))
 }
 
 /// Gradient of the rows of `2 * d`: `Φ(g) g dy` for the values, `value (Φ(g) + g φ(g)) dy` for the gates.
 pub(in super::super) fn backward(x: &[f32], grad: &[f32], d: usize) -> Vec<f32> {
-    let mut x_grad = vec![0.0; x.len()];
-    x_grad
-        .par_chunks_mut(ROWS * 2 * d)
-        .zip(x.par_chunks(ROWS * 2 * d))
-        .zip(grad.par_chunks(ROWS * d))
-        .for_each(|((x_grad, x), grad)| rows_grad(x_grad, x, grad, d));
-    x_grad
+    let chunk = ROWS * 2 * d;
+    written(x.len(), chunk, |index, x_grad| {
+        let x = &x[index * chunk..][..x_grad.len()];
+        rows_grad(x_grad, x, &grad[index * chunk / 2..][..x_grad.len() / 2], d);
+    })
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
