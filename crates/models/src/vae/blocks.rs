@@ -106,7 +106,7 @@ impl VaeMidBlock {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let mut x = self.resnets[0].forward(x, None);
         for attention in &self.attentions {
             x = attention.forward(x);

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use byteedit_nn::{Conv2d, Init};
 
+use super::bands::{BAND_POSITIONS, BandHeight};
 use super::{AutoencoderKLConfig, Decoder, DiagonalGaussian, Encoder};
 use crate::ModelError;
 use crate::component::Component;
@@ -28,11 +29,7 @@ impl AutoencoderKL {
     /// - `pixels`: `[batch, 3, height, width]` in [-1, 1], height and width multiples of `downscale`
     /// - returns moments of `[batch, latent_channels, height / downscale, width / downscale]`, unscaled
     pub fn encode(&self, pixels: Tensor<4>) -> DiagonalGaussian {
-        let features = self.encoder.forward(pixels);
-        DiagonalGaussian::from_moments(match &self.quant_conv {
-            Some(conv) => conv.forward(features),
-            None => features,
-        })
+        self.posterior(self.encoder.forward(pixels))
     }
 
     /// # Shapes
@@ -40,26 +37,71 @@ impl AutoencoderKL {
     /// - returns pixels of `[batch, 3, height * downscale, width * downscale]`, about [-1, 1], not
     ///   clamped
     pub fn decode(&self, raw_latents: Tensor<4>) -> Tensor<4> {
-        self.decoder.forward(match &self.post_quant_conv {
-            Some(conv) => conv.forward(raw_latents),
-            None => raw_latents,
-        })
+        self.decoder.forward(self.before_decoder(raw_latents))
     }
 
-    /// The mean of the posterior times `scaling_factor`: the latents that diffusion works on.
+    /// [`Self::encode`] layer by layer in horizontal bands of about `n_positions` positions, with a third
+    /// of the memory. The result is that of the whole picture, up to the rounding of sums.
+    ///
+    /// # Shapes
+    /// - as [`Self::encode`]
+    pub fn encode_in_bands(&self, pixels: Tensor<4>, n_positions: usize) -> DiagonalGaussian {
+        // A band must be even at every resolution.
+        let height = BandHeight { n_positions, multiple: self.config.downscale() };
+        self.posterior(self.encoder.forward_in_bands(pixels, height))
+    }
+
+    /// [`Self::decode`] layer by layer in horizontal bands of about `n_positions` positions, with a third
+    /// of the memory. The result is that of the whole picture, up to the rounding of sums.
+    ///
+    /// # Shapes
+    /// - as [`Self::decode`]
+    pub fn decode_in_bands(&self, raw_latents: Tensor<4>, n_positions: usize) -> Tensor<4> {
+        let height = BandHeight { n_positions, multiple: 1 };
+        self.decoder.forward_in_bands(self.before_decoder(raw_latents), height)
+    }
+
+    /// The mean of the posterior times `scaling_factor`: the latents that diffusion works on. Pictures of
+    /// more than [`BAND_POSITIONS`] pixels are encoded in bands.
     ///
     /// # Shapes
     /// - as [`Self::encode`]
     pub fn latents_from_pixels(&self, pixels: Tensor<4>) -> Tensor<4> {
-        self.encode(pixels).mean * self.config.scaling_factor
+        let [_, _, height, width] = pixels.dims();
+        let posterior = if height * width > BAND_POSITIONS {
+            self.encode_in_bands(pixels, BAND_POSITIONS)
+        } else {
+            self.encode(pixels)
+        };
+        posterior.mean * self.config.scaling_factor
     }
 
-    /// The inverse of [`Self::latents_from_pixels`], up to what the autoencoder loses.
+    /// The inverse of [`Self::latents_from_pixels`], up to what the autoencoder loses; in bands as there.
     ///
     /// # Shapes
     /// - as [`Self::decode`]
     pub fn pixels_from_latents(&self, latents: Tensor<4>) -> Tensor<4> {
-        self.decode(latents / self.config.scaling_factor)
+        let [_, _, height, width] = latents.dims();
+        let raw_latents = latents / self.config.scaling_factor;
+        if height * width * self.config.downscale().pow(2) > BAND_POSITIONS {
+            self.decode_in_bands(raw_latents, BAND_POSITIONS)
+        } else {
+            self.decode(raw_latents)
+        }
+    }
+
+    fn posterior(&self, features: Tensor<4>) -> DiagonalGaussian {
+        DiagonalGaussian::from_moments(match &self.quant_conv {
+            Some(conv) => conv.forward(features),
+            None => features,
+        })
+    }
+
+    fn before_decoder(&self, raw_latents: Tensor<4>) -> Tensor<4> {
+        match &self.post_quant_conv {
+            Some(conv) => conv.forward(raw_latents),
+            None => raw_latents,
+        }
     }
 
     /// Sets what latents are multiplied by.

@@ -8,6 +8,7 @@
 //! `[batch, channels, height, width]`, tokens `[batch, tokens, heads * d_head]`.
 
 mod autodiff;
+mod bands;
 mod flex;
 mod functions;
 mod host;
@@ -15,6 +16,7 @@ mod moves;
 mod ops;
 mod update;
 
+pub use bands::{BandRows, group_moments, group_moments_reference, scaled_silu, scaled_silu_reference};
 pub use functions::{
     attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
     group_norm_reference, layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu,

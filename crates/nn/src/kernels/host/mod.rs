@@ -5,6 +5,7 @@
 
 pub(super) mod attention;
 pub(super) mod band;
+pub(super) mod bands;
 pub(super) mod conv;
 pub(super) mod gated;
 mod gemm;

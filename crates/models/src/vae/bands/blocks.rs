@@ -1,0 +1,105 @@
+//! The autoencoder's blocks, band by band; each does what its namesake for whole pictures does.
+
+use burn::tensor::Tensor;
+use byteedit_nn::kernels::BandRows;
+use byteedit_nn::{Conv2d, ResnetBlock2D};
+
+use super::norm::BandNorm;
+use super::{BandHeight, Bands};
+use crate::vae::{Decoder, Encoder, VaeBlock};
+
+impl Encoder {
+    /// As `forward`, in bands.
+    pub(in crate::vae) fn forward_in_bands(&self, pixels: Tensor<4>, height: BandHeight) -> Tensor<4> {
+        let mut x: Bands =
+            Bands::split(pixels, height).into_rows().map(|rows| convolved(&self.conv_in, rows)).collect();
+        for block in &self.down_blocks {
+            x = block.forward_in_bands(x, height);
+        }
+        let x = self.mid_block.forward(x.joined());
+        self.conv_out.forward(self.conv_norm_out.forward_silu(x))
+    }
+}
+
+impl Decoder {
+    /// As `forward`, in bands.
+    pub(in crate::vae) fn forward_in_bands(&self, raw_latents: Tensor<4>, height: BandHeight) -> Tensor<4> {
+        let x = self.mid_block.forward(self.conv_in.forward(raw_latents));
+        let mut x = Bands::split(x, height);
+        for block in &self.up_blocks {
+            x = block.forward_in_bands(x, height);
+        }
+        let norm = BandNorm::new(&self.conv_norm_out, &x);
+        normed(x, &norm, &self.conv_out).joined()
+    }
+}
+
+impl VaeBlock {
+    fn forward_in_bands(&self, mut x: Bands, height: BandHeight) -> Bands {
+        for resnet in &self.resnets {
+            x = through_resnet(resnet, x);
+        }
+        for downsampler in &self.downsamplers {
+            // A row of the result needs the two rows above it and one below; bands are even.
+            let halved = x.into_rows().map(|mut rows| {
+                rows.above = None;
+                downsampler.forward(rows.joined())
+            });
+            x = halved.collect::<Bands>().resized(height);
+        }
+        for upsampler in &self.upsamplers {
+            let doubled = x.resized(height.before_doubling()).into_rows().map(|rows| {
+                let halo = rows.halo().map(|n_rows| 2 * n_rows);
+                let rows = rows.joined();
+                let [_, _, n_rows, width] = rows.dims();
+                without(upsampler.forward(rows, [2 * n_rows, 2 * width]), halo)
+            });
+            x = doubled.collect();
+        }
+        x
+    }
+}
+
+fn through_resnet(resnet: &ResnetBlock2D, x: Bands) -> Bands {
+    let norm = BandNorm::new(&resnet.norm1, &x);
+    let (h, shortcut) = match &resnet.conv_shortcut {
+        None => (normed(x.clone(), &norm, &resnet.conv1), x),
+        // Both in one go, so that the input goes while they come.
+        Some(conv) => {
+            let both = x.into_rows().map(|rows| {
+                let shortcut = conv.forward(rows.band.clone());
+                let halo = rows.halo();
+                (without(resnet.conv1.forward(norm.rows(rows)), halo), shortcut)
+            });
+            let (h, shortcut): (Vec<_>, Vec<_>) = both.unzip();
+            (h.into_iter().collect(), shortcut.into_iter().collect())
+        }
+    };
+    let norm = BandNorm::new(&resnet.norm2, &h);
+    let sums = h.into_rows().zip(shortcut).map(|(rows, shortcut)| {
+        let halo = rows.halo();
+        shortcut + without(resnet.conv2.forward(norm.rows(rows)), halo)
+    });
+    sums.collect()
+}
+
+/// A convolution behind a norm.
+fn normed(x: Bands, norm: &BandNorm, conv: &Conv2d) -> Bands {
+    let bands = x.into_rows().map(|rows| {
+        let halo = rows.halo();
+        without(conv.forward(norm.rows(rows)), halo)
+    });
+    bands.collect()
+}
+
+/// A 3x3 convolution of a band that sees its neighbours.
+fn convolved(conv: &Conv2d, rows: BandRows) -> Tensor<4> {
+    let halo = rows.halo();
+    without(conv.forward(rows.joined()), halo)
+}
+
+/// What a convolution made of the band itself: at its neighbours' rows it saw zeros beyond them.
+fn without(y: Tensor<4>, [above, below]: [usize; 2]) -> Tensor<4> {
+    let n_rows = y.dims()[2];
+    y.narrow(2, above, n_rows - above - below)
+}

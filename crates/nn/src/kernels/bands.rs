@@ -1,0 +1,189 @@
+//! Group norm for pictures that pass through a network in horizontal bands: the moments of a band, and a
+//! band's rows, with one row of each neighbour, normalised by moments of the whole picture.
+//!
+//! Bands are for inference. Under autodiff, and on every other backend, the reference runs.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::activation::silu;
+use burn::tensor::{DType, Tensor, TensorData, assert_shape};
+use burn_dispatch::DispatchDevice;
+use burn_flex::FlexTensor;
+
+use super::host::bands::{self, Affine, Planes};
+
+/// A band and what borders on it.
+#[derive(Debug, Clone)]
+pub struct BandRows {
+    /// The band above, of which the last row is used; `None` at the top of the picture.
+    pub above: Option<Tensor<4>>,
+    /// The band itself, `[batch, channels, rows, width]`.
+    pub band: Tensor<4>,
+    /// The band below, of which the first row is used; `None` at the bottom of the picture.
+    pub below: Option<Tensor<4>>,
+}
+
+impl BandRows {
+    /// Rows that belong to the neighbours, at the top and at the bottom: 0 or 1 each.
+    pub fn halo(&self) -> [usize; 2] {
+        [usize::from(self.above.is_some()), usize::from(self.below.is_some())]
+    }
+
+    /// The band between its neighbours' rows.
+    ///
+    /// # Shapes
+    /// - returns `[batch, channels, rows + halo, width]`
+    pub fn joined(self) -> Tensor<4> {
+        let [above, band, below] = self.parts();
+        Tensor::cat([above, band, below].into_iter().flatten().collect(), 2)
+    }
+
+    /// The rows above, the band, the rows below.
+    fn parts(self) -> [Option<Tensor<4>>; 3] {
+        let last = |above: Tensor<4>| {
+            let rows = above.dims()[2];
+            above.narrow(2, rows - 1, 1)
+        };
+        let first = |below: Tensor<4>| below.narrow(2, 0, 1);
+        [self.above.map(last), Some(self.band), self.below.map(first)]
+    }
+}
+
+/// Mean and sum of squared deviations from it, over each group of channels and all positions.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, rows, width]`, channels a multiple of `n_groups`
+/// - returns `[batch, n_groups, 2]`, the mean first
+pub fn group_moments(x: Tensor<4>, n_groups: usize) -> Tensor<3> {
+    if has_kernel(&x) {
+        return Tensor::from_dispatch(<Dispatch as BandOps>::band_moments(x.into_dispatch(), n_groups));
+    }
+    group_moments_reference(x, n_groups)
+}
+
+/// [`group_moments`] by ordinary operations.
+pub fn group_moments_reference(x: Tensor<4>, n_groups: usize) -> Tensor<3> {
+    let [batch, channels, rows, width] = x.dims();
+    let groups = x.reshape([batch, n_groups, channels / n_groups * rows * width]);
+    let mean = groups.clone().mean_dim(2);
+    let squares = (groups - mean.clone()).square().sum_dim(2);
+    Tensor::cat(vec![mean, squares], 2)
+}
+
+/// `silu(scale x + shift)` of a band and its neighbours' rows.
+///
+/// # Shapes
+/// - `scale`, `shift`: `[batch, channels]`
+/// - returns `[batch, channels, rows + halo, width]`
+pub fn scaled_silu(rows: BandRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<4> {
+    let [batch, channels, _, _] = rows.band.dims();
+    assert_shape!(scale, [batch, channels]);
+    assert_shape!(shift, [batch, channels]);
+    if !has_kernel(&rows.band) {
+        return scaled_silu_reference(rows, scale, shift);
+    }
+    let [has_above, has_below] = rows.halo().map(|n_rows| n_rows > 0);
+    let [above, band, below] = rows.parts();
+    // What is not there is not looked at, but a kernel has no optional tensors.
+    let present = |part: Option<Tensor<4>>, band: &Tensor<4>| part.unwrap_or_else(|| band.clone());
+    let band = band.expect("a band has itself; this is a bug");
+    Tensor::from_dispatch(<Dispatch as BandOps>::band_scaled_silu(
+        present(above, &band).into_dispatch(),
+        present(below, &band).into_dispatch(),
+        band.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+        Halo { has_above, has_below },
+    ))
+}
+
+/// [`scaled_silu`] by ordinary operations.
+pub fn scaled_silu_reference(rows: BandRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<4> {
+    let [batch, channels, _, _] = rows.band.dims();
+    let per_channel = |values: Tensor<2>| values.reshape([batch, channels, 1, 1]);
+    silu(rows.joined() * per_channel(scale) + per_channel(shift))
+}
+
+fn has_kernel(x: &Tensor<4>) -> bool {
+    x.dtype() == DType::F32 && matches!(x.device().as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// Which neighbours a band has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Halo {
+    has_above: bool,
+    has_below: bool,
+}
+
+/// The operations on bands that have kernels.
+#[backend_extension(Flex)]
+pub(super) trait BandOps: Backend {
+    /// See [`group_moments`].
+    fn band_moments(x: FloatTensor<Self>, n_groups: usize) -> FloatTensor<Self>;
+
+    /// See [`scaled_silu`]; a neighbour that `halo` does not have is not read.
+    fn band_scaled_silu(
+        above: FloatTensor<Self>,
+        below: FloatTensor<Self>,
+        band: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        halo: Halo,
+    ) -> FloatTensor<Self>;
+}
+
+impl BandOps for Flex {
+    fn band_moments(x: FlexTensor, n_groups: usize) -> FlexTensor {
+        let x = whole_planes(x);
+        let planes = planes(&x);
+        let moments = bands::moments(planes, n_groups);
+        FlexTensor::from_data(TensorData::new(moments, [planes.shape[0], n_groups, 2]))
+    }
+
+    fn band_scaled_silu(
+        above: FlexTensor,
+        below: FlexTensor,
+        band: FlexTensor,
+        scale: FlexTensor,
+        shift: FlexTensor,
+        halo: Halo,
+    ) -> FlexTensor {
+        let [above, band, below] = [above, band, below].map(whole_planes);
+        let [scale, shift] = [scale, shift].map(|values| values.to_contiguous());
+        let [batch, channels, _, width] = planes(&band).shape;
+        let mut parts = vec![planes(&band)];
+        if halo.has_above {
+            parts.insert(0, planes(&above));
+        }
+        if halo.has_below {
+            parts.push(planes(&below));
+        }
+        let n_rows: usize = parts.iter().map(|part| part.shape[2]).sum();
+        let affine = Affine { scale: numbers(&scale), shift: numbers(&shift) };
+        let rows = bands::scaled_silu(&parts, affine);
+        FlexTensor::from_data(TensorData::new(rows, [batch, channels, n_rows, width]))
+    }
+}
+
+/// The tensor, copied only if its planes are not each in one piece.
+fn whole_planes(x: FlexTensor) -> FlexTensor {
+    let [_, _, rows, width]: [usize; 4] = x.shape().dims();
+    let strides = x.layout().strides();
+    let in_one_piece = strides.iter().all(|stride| *stride >= 0)
+        && (width == 1 || strides[3] == 1)
+        && (rows == 1 || strides[2] == width as isize);
+    if in_one_piece { x } else { x.to_contiguous() }
+}
+
+fn planes(x: &FlexTensor) -> Planes<'_> {
+    let (layout, shape) = (x.layout(), x.shape().dims());
+    let stride = |dim: usize| layout.strides()[dim].unsigned_abs();
+    let values = &x.storage::<f32>()[layout.start_offset()..];
+    Planes { values, picture: stride(0), channel: stride(1), shape }
+}
+
+/// The numbers of a contiguous tensor.
+fn numbers(x: &FlexTensor) -> &[f32] {
+    let start = x.layout().start_offset();
+    &x.storage::<f32>()[start..start + x.layout().num_elements()]
+}
