@@ -11,7 +11,7 @@ use proptest::prelude::*;
 fn sd_like() -> AutoencoderKL {
     let config = r#"{"block_out_channels": [8, 16, 16], "latent_channels": 4, "norm_num_groups": 4,
         "layers_per_block": 2}"#;
-    let config = AutoencoderKL::parse_config(config).unwrap();
+    let config = AutoencoderKL::parse_config(config).expect("the configuration is valid");
     AutoencoderKL::from_config(&config, &mut Init::seeded(&Device::default(), 5))
 }
 

@@ -32,7 +32,7 @@ impl Moments {
         }
     }
 
-    /// Those of both together (Chan, Golub and LeVeque 1979).
+    /// Those of both together (Chan et al. 1979).
     fn and(self, other: Self) -> Self {
         let count = self.count + other.count;
         let apart = other.mean - self.mean.clone();
