@@ -10,11 +10,12 @@ use byteedit_diffusion::{Denoise, Denoiser, DrawNoise as _, Guidance, Guided, Ke
 use byteedit_image::{ImageError, Mask, UnitImage};
 
 use crate::condition::{Conditions, pixels_from_images};
+use crate::encoder::Encoder;
 use crate::error::{EditError, Result};
 use crate::model::EditModel;
 use crate::network::BoundUnet;
 use crate::request::Sampling;
-use crate::result::Timings;
+use crate::result::{Timings, Work};
 use crate::watch::Watch;
 
 /// One picture to paint on, of [`EditModel::canvas_size`].
@@ -39,6 +40,8 @@ pub struct Painted {
     pub images: Vec<UnitImage>,
     /// Where the time went.
     pub timings: Timings,
+    /// What the networks did.
+    pub work: Work,
 }
 
 /// The noise of a pass starts so many draws after that of the pass before: more than any sampler takes.
@@ -58,40 +61,42 @@ impl EditModel {
         sampling: &Sampling,
         watch: &mut Watch<'_>,
     ) -> Result<Painted> {
-        self.paint_pass(canvases, sampling, 0, watch)
+        self.paint_pass(canvases, sampling, 0, &mut Encoder::default(), watch)
     }
 
-    /// The same with the noise of another pass over the same picture.
+    /// The same with the noise of another pass over the same picture, and with what the edit has encoded
+    /// already; `work` is that of the edit so far.
     pub(crate) fn paint_pass(
         &self,
         canvases: &[Canvas<'_>],
         sampling: &Sampling,
         pass: usize,
+        encoder: &mut Encoder,
         watch: &mut Watch<'_>,
     ) -> Result<Painted> {
         self.check_canvases(canvases)?;
         if canvases.is_empty() {
-            return Ok(Painted { images: Vec::new(), timings: Timings::default() });
+            return Ok(Painted { images: Vec::new(), timings: Timings::default(), work: encoder.work });
         }
         let begin = Instant::now();
-        let needs_source = !self.is_inpainting() || sampling.strength < 1.0;
-        let conditions = Conditions::new(self, canvases, sampling.negative_prompt(), needs_source);
+        let conditions = Conditions::new(self, canvases, sampling, encoder);
         let encoded = Instant::now();
 
         let seeds: Vec<u64> = canvases.iter().map(|canvas| canvas.seed).collect();
         let noise = NoiseSource::new(&seeds).after_draws(pass as u64 * DRAWS_PER_PASS);
-        let is_guided = canvases.iter().any(|canvas| canvas.prompt != sampling.negative_prompt());
-        let latents = self.denoise(&conditions, sampling, is_guided, noise, watch)?;
+        let network = BoundUnet::new(&self.parts().unet, &conditions);
+        let latents = self.denoise(&network, &conditions, sampling, noise, watch)?;
         let denoised = Instant::now();
 
         let images = self.images_from_latents(latents)?;
+        encoder.work += Work { n_decoded: images.len(), ..network.work() };
         let timings = Timings {
             encode_sec: (encoded - begin).as_secs_f64(),
             denoise_sec: (denoised - encoded).as_secs_f64(),
             decode_sec: denoised.elapsed().as_secs_f64(),
             compose_sec: 0.0,
         };
-        Ok(Painted { images, timings })
+        Ok(Painted { images, timings, work: encoder.work })
     }
 
     /// What the autoencoder alone makes of pictures of [`EditModel::canvas_size`]: the best that any
@@ -111,9 +116,9 @@ impl EditModel {
     /// Runs the loop; returns clean latents, `[n, channels, side, side]`.
     fn denoise(
         &self,
+        network: &BoundUnet<'_>,
         conditions: &Conditions,
         sampling: &Sampling,
-        is_guided: bool,
         mut noise: NoiseSource,
         watch: &mut Watch<'_>,
     ) -> Result<Tensor<4>> {
@@ -124,9 +129,7 @@ impl EditModel {
             Some(source) if sampling.strength < 1.0 => levels.start().noised(source.clone(), initial.clone()),
             _ => initial.clone() * sampling.sampler.initial_noise_scale(schedule, levels.start()),
         };
-        // Between equal conditions guidance is the identity, at twice the price.
-        let guidance = if is_guided { sampling.guidance() } else { Guidance::NONE };
-        let network = BoundUnet::new(&self.parts().unet, conditions);
+        let guidance = if conditions.negative.is_some() { sampling.guidance() } else { Guidance::NONE };
         let guided = Guided { network, prediction: schedule.prediction(), guidance };
         let sampler = sampling.sampler.build(schedule)?;
         let run = |denoiser: &dyn Denoiser| -> Result<Tensor<4>> {

@@ -1,10 +1,12 @@
-//! What the network is told besides the noisy latents, computed once for each edit.
+//! What the network is told besides the noisy latents.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_image::{Mask, Size, UnitImage};
 
 use crate::canvas::Canvas;
+use crate::encoder::{CanvasLatents, Encoder};
 use crate::model::EditModel;
+use crate::request::Sampling;
 
 /// Text, mask and known pixels of a batch of canvases, as tensors.
 pub(crate) struct Conditions {
@@ -16,40 +18,38 @@ pub(crate) struct Conditions {
     pub(crate) source_latents: Option<Tensor<4>>,
     /// Features of the prompts, `[n, tokens, width]`.
     pub(crate) positive: Tensor<3>,
-    /// Features of the negative prompt, `[n, tokens, width]`.
-    pub(crate) negative: Tensor<3>,
+    /// Features of the negative prompt, `[n, tokens, width]`; `None` without guidance, which alone asks for
+    /// them.
+    pub(crate) negative: Option<Tensor<3>>,
 }
 
 impl Conditions {
     pub(crate) fn new(
         model: &EditModel,
         canvases: &[Canvas<'_>],
-        negative_prompt: &str,
-        needs_source: bool,
+        sampling: &Sampling,
+        encoder: &mut Encoder,
     ) -> Self {
-        let n = canvases.len();
-        // Variants of one edit differ in their noise alone, so they share what is encoded.
-        let is_shared = canvases
-            .windows(2)
-            .all(|pair| pair[0].image == pair[1].image && pair[0].edit_mask == pair[1].edit_mask);
-        let distinct = if is_shared { &canvases[..1] } else { canvases };
-        let each = |tensor: Tensor<4>| tensor.repeat_dim(0, n / distinct.len());
-
-        let pixels = pixels_from_images(distinct.iter().map(|canvas| canvas.image), model);
-        let vae = &model.parts().vae;
-        let masked_latents = model.is_inpainting().then(|| {
-            let keep = keep_masks(distinct, model);
-            each(vae.latents_from_pixels(pixels.clone() * keep))
-        });
-        let source_latents = needs_source.then(|| each(vae.latents_from_pixels(pixels)));
-        let texts: Vec<&str> = canvases.iter().map(|canvas| canvas.prompt).collect();
-        let (positive, negative) = contexts(model, &texts, negative_prompt);
+        let needs_source = !model.is_inpainting() || sampling.strength < 1.0;
+        let latents: Vec<CanvasLatents> =
+            canvases.iter().map(|canvas| encoder.canvas(model, canvas, needs_source)).collect();
+        let batch = |of: fn(CanvasLatents) -> Option<Tensor<4>>| -> Option<Tensor<4>> {
+            Some(Tensor::cat(latents.iter().cloned().map(of).collect::<Option<_>>()?, 0))
+        };
+        let prompts: Vec<&str> = canvases.iter().map(|canvas| canvas.prompt).collect();
+        let negative = sampling.negative_prompt();
+        // Between equal conditions guidance is the identity, at twice the price.
+        let is_guided = sampling.guidance_scale > 1.0 && prompts.iter().any(|prompt| *prompt != negative);
+        // Both at once, for one batch.
+        let n = prompts.len();
+        let negatives = vec![negative; if is_guided { n } else { 0 }];
+        let texts = encoder.texts(model, &[prompts, negatives].concat());
         Self {
-            edit_mask: each(latent_masks(distinct, model)),
-            masked_latents,
-            source_latents,
-            positive,
-            negative,
+            edit_mask: latent_masks(canvases, model),
+            masked_latents: batch(|latents| latents.masked),
+            source_latents: batch(|latents| latents.source),
+            positive: texts.clone().narrow(0, 0, n),
+            negative: is_guided.then(|| texts.narrow(0, n, n)),
         }
     }
 }
@@ -67,13 +67,12 @@ pub(crate) fn pixels_from_images<'a>(
     Tensor::from_data(TensorData::new(values, [n, 3, height, width]), model.device()).clamp(-1.0, 1.0)
 }
 
-/// 1 where a pixel is kept, 0 in the hole, `[n, 1, height, width]`: a hole becomes 0, the mid grey of
+/// 1 where a pixel is kept, 0 in the hole, `[1, 1, height, width]`: a hole becomes 0, the mid grey of
 /// [-1, 1], as in every inpainting model.
-fn keep_masks(canvases: &[Canvas<'_>], model: &EditModel) -> Tensor<4> {
-    let Size { width, height } = model.canvas_size();
-    let keep = |repaint| if repaint { 0.0 } else { 1.0 };
-    let values: Vec<f32> = canvases.iter().flat_map(|canvas| canvas.edit_mask.repaints().map(keep)).collect();
-    Tensor::from_data(TensorData::new(values, [canvases.len(), 1, height, width]), model.device())
+pub(crate) fn keep_mask(edit_mask: &Mask, device: &Device) -> Tensor<4> {
+    let Size { width, height } = edit_mask.size();
+    let values: Vec<f32> = edit_mask.repaints().map(|repaint| if repaint { 0.0 } else { 1.0 }).collect();
+    Tensor::from_data(TensorData::new(values, [1, 1, height, width]), device)
 }
 
 /// # Shapes
@@ -91,29 +90,6 @@ fn latent_masks(canvases: &[Canvas<'_>], model: &EditModel) -> Tensor<4> {
 fn latent_mask(edit_mask: &Mask, size: Size) -> Mask {
     let nearest = edit_mask.resize_nearest(size);
     if nearest.repaints().any(|repaint| repaint) { nearest } else { edit_mask.resize_covering(size) }
-}
-
-/// Features of the prompts and, as often, of the negative prompt; every distinct text is encoded once,
-/// all in one batch.
-fn contexts(model: &EditModel, prompts: &[&str], negative_prompt: &str) -> (Tensor<3>, Tensor<3>) {
-    let mut distinct = vec![negative_prompt];
-    for &prompt in prompts {
-        if !distinct.contains(&prompt) {
-            distinct.push(prompt);
-        }
-    }
-    let tokenizer = &model.parts().tokenizer;
-    let ids: Vec<i64> =
-        distinct.iter().flat_map(|text| tokenizer.encode_padded(text)).map(i64::from).collect();
-    let shape = [distinct.len(), tokenizer.max_length()];
-    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), model.device());
-    let features = model.parts().text_encoder.forward(ids).last_hidden_state; // [distinct, tokens, width]
-    let row = |text: &str| {
-        let index = distinct.iter().position(|other| *other == text).unwrap_or(0);
-        features.clone().narrow(0, index, 1)
-    };
-    let positive = Tensor::cat(prompts.iter().map(|prompt| row(prompt)).collect(), 0);
-    (positive, row(negative_prompt).repeat_dim(0, prompts.len()))
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@
 
 pub mod canvas;
 mod condition;
+mod encoder;
 mod error;
 pub mod model;
 mod network;
@@ -56,6 +57,6 @@ pub use request::{
     EditRequest, Framing, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Prompt, Sampling, Settings, Sides, Task,
     TaskKind,
 };
-pub use result::{EditResult, EditedPicture, Timings, Warning};
+pub use result::{EditResult, EditedPicture, Timings, Warning, Work};
 pub use seam::Seam;
 pub use watch::{Progress, Watch};

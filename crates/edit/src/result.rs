@@ -27,6 +27,8 @@ pub struct EditResult {
     pub warnings: Vec<Warning>,
     /// Where the time went, over all pictures.
     pub timings: Timings,
+    /// What the networks did, over all pictures.
+    pub work: Work,
 }
 
 /// One edited picture.
@@ -79,6 +81,31 @@ impl AddAssign for Timings {
         self.denoise_sec += other.denoise_sec;
         self.decode_sec += other.decode_sec;
         self.compose_sec += other.compose_sec;
+    }
+}
+
+/// What the networks of a model did: the cost of an edit, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Texts that the text encoder read.
+    pub n_texts: usize,
+    /// Pictures that the autoencoder encoded.
+    pub n_encoded: usize,
+    /// Calls of the U-Net.
+    pub n_evaluations: usize,
+    /// Latents in all those calls together; under guidance two for each picture.
+    pub n_evaluated: usize,
+    /// Pictures that the autoencoder decoded.
+    pub n_decoded: usize,
+}
+
+impl AddAssign for Work {
+    fn add_assign(&mut self, other: Self) {
+        self.n_texts += other.n_texts;
+        self.n_encoded += other.n_encoded;
+        self.n_evaluations += other.n_evaluations;
+        self.n_evaluated += other.n_evaluated;
+        self.n_decoded += other.n_decoded;
     }
 }
 

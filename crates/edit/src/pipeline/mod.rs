@@ -22,6 +22,7 @@ use byteedit_image::{Filter, Mask, Picture, UnitImage, compose};
 
 use self::pass::{Pass, View};
 use crate::canvas::Canvas;
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::model::EditModel;
 use crate::request::{EditRequest, Framing, Task};
@@ -54,13 +55,17 @@ impl EditModel {
         }
         let seeds = settings.seeds();
         watch.begin(passes.len() * seeds.len().div_ceil(MAX_BATCH));
-        let mut timings = Timings::default();
+        let begin = Instant::now();
+        let first =
+            passes.first().map(|pass| Cut::new(&start, pass, settings.sampling.strength)).transpose()?;
+        let mut timings = Timings { compose_sec: begin.elapsed().as_secs_f64(), ..Timings::default() };
+        let mut shared = Shared { request, first, encoder: Encoder::default() };
         let mut pictures = Vec::with_capacity(seeds.len());
         for seeds in seeds.chunks(MAX_BATCH) {
             let mut batch: Vec<_> =
                 seeds.iter().map(|&seed| Working::new(start.as_ref().clone(), seed)).collect();
             for (index, pass) in passes.iter().enumerate() {
-                timings += self.run(pass, index, &mut batch, request, watch)?;
+                timings += self.run(pass, index, &mut batch, &mut shared, watch)?;
                 watch.end_pass();
             }
             pictures.extend(batch);
@@ -78,6 +83,7 @@ impl EditModel {
             warnings: warnings::warnings(self, request, &passes),
             pictures: pictures.into_iter().map(edited).collect(),
             timings,
+            work: shared.encoder.work,
         })
     }
 
@@ -111,16 +117,18 @@ impl EditModel {
         pass: &Pass,
         index: usize,
         batch: &mut [Working],
-        request: &EditRequest,
+        shared: &mut Shared<'_>,
         watch: &mut Watch<'_>,
     ) -> Result<Timings> {
         let begin = Instant::now();
-        let settings = request.settings();
+        let settings = shared.request.settings();
         let edit_mask = pass.plan.model_mask(&pass.edit_mask)?;
-        let cuts: Vec<Cut> = batch
-            .iter()
-            .map(|working| Cut::new(&working.picture, pass, settings.sampling.strength))
-            .collect::<Result<_>>()?;
+        let cut = |working: &Working| match &shared.first {
+            // Before the first pass, all pictures are the one that was given.
+            Some(first) if index == 0 => Ok(Cow::Borrowed(first)),
+            _ => Cut::new(&working.picture, pass, settings.sampling.strength).map(Cow::Owned),
+        };
+        let cuts: Vec<Cow<'_, Cut>> = batch.iter().map(cut).collect::<Result<_>>()?;
         let canvases: Vec<Canvas<'_>> = cuts
             .iter()
             .zip(batch.iter())
@@ -132,7 +140,7 @@ impl EditModel {
             })
             .collect();
         let cut_sec = begin.elapsed().as_secs_f64();
-        let painted = self.paint_pass(&canvases, &settings.sampling, index, watch)?;
+        let painted = self.paint_pass(&canvases, &settings.sampling, index, &mut shared.encoder, watch)?;
         let pasting = Instant::now();
         for ((working, cut), image) in batch.iter_mut().zip(&cuts).zip(&painted.images) {
             working.paste(pass, &cut.known, image, &edit_mask, &settings.framing)?;
@@ -142,7 +150,16 @@ impl EditModel {
     }
 }
 
+/// What all batches of an edit share.
+struct Shared<'a> {
+    request: &'a EditRequest,
+    /// The canvas of the first pass; `None` where nothing is to do.
+    first: Option<Cut>,
+    encoder: Encoder,
+}
+
 /// A region on the model's canvas.
+#[derive(Clone)]
 struct Cut {
     /// Without a trace of what is under the mask.
     known: UnitImage,

@@ -1,0 +1,84 @@
+//! What an edit has encoded, so that nothing is encoded twice: all of its pictures start from the same
+//! canvas and share their prompts, whatever the batches and windows they are painted in.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Int, Tensor, TensorData};
+use byteedit_image::{Mask, UnitImage};
+
+use crate::canvas::Canvas;
+use crate::condition::{keep_mask, pixels_from_images};
+use crate::model::EditModel;
+use crate::result::Work;
+
+/// The encoders of one edit, and what they gave.
+#[derive(Default)]
+pub(crate) struct Encoder {
+    /// Features of every text so far, `[1, tokens, width]`.
+    texts: BTreeMap<String, Tensor<3>>,
+    /// The first canvas: every picture of an edit starts from it.
+    start: Option<(UnitImage, Mask, CanvasLatents)>,
+    /// What all networks of the edit did so far.
+    pub(crate) work: Work,
+}
+
+/// A canvas in the latents of the model, each `[1, channels, side, side]`.
+#[derive(Clone)]
+pub(crate) struct CanvasLatents {
+    /// Of the canvas with a grey hole; inpainting models only.
+    pub(crate) masked: Option<Tensor<4>>,
+    /// Of the canvas itself, where something of it stays.
+    pub(crate) source: Option<Tensor<4>>,
+}
+
+impl Encoder {
+    /// Features of every text, in order; those that are new are encoded in one batch.
+    ///
+    /// # Shapes
+    /// - returns `[texts, tokens, width]`
+    pub(crate) fn texts(&mut self, model: &EditModel, texts: &[&str]) -> Tensor<3> {
+        let mut new: Vec<&str> =
+            texts.iter().copied().filter(|text| !self.texts.contains_key(*text)).collect();
+        new.sort_unstable();
+        new.dedup();
+        if !new.is_empty() {
+            let tokenizer = &model.parts().tokenizer;
+            let ids: Vec<i64> =
+                new.iter().flat_map(|text| tokenizer.encode_padded(text)).map(i64::from).collect();
+            let shape = [new.len(), tokenizer.max_length()];
+            let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), model.device());
+            let features = model.parts().text_encoder.forward(ids).last_hidden_state;
+            self.work.n_texts += new.len();
+            for (index, text) in new.into_iter().enumerate() {
+                self.texts.insert(text.to_owned(), features.clone().narrow(0, index, 1));
+            }
+        }
+        Tensor::cat(texts.iter().map(|text| self.texts[*text].clone()).collect(), 0)
+    }
+
+    /// Latents of a canvas; `needs_source` must be the same for all canvases of an edit.
+    pub(crate) fn canvas(
+        &mut self,
+        model: &EditModel,
+        canvas: &Canvas<'_>,
+        needs_source: bool,
+    ) -> CanvasLatents {
+        if let Some((image, edit_mask, latents)) = &self.start
+            && image == canvas.image
+            && edit_mask == canvas.edit_mask
+        {
+            return latents.clone();
+        }
+        // One at a time: an autoencoder needs far more memory than what it gives.
+        let pixels = pixels_from_images([canvas.image].into_iter(), model);
+        let vae = &model.parts().vae;
+        let masked = model
+            .is_inpainting()
+            .then(|| vae.latents_from_pixels(pixels.clone() * keep_mask(canvas.edit_mask, model.device())));
+        let source = needs_source.then(|| vae.latents_from_pixels(pixels));
+        self.work.n_encoded += usize::from(masked.is_some()) + usize::from(source.is_some());
+        let latents = CanvasLatents { masked, source };
+        self.start.get_or_insert_with(|| (canvas.image.clone(), canvas.edit_mask.clone(), latents.clone()));
+        latents
+    }
+}
