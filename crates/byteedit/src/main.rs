@@ -18,6 +18,5 @@ mod threads;
 
 fn main() -> std::process::ExitCode {
     allocator::keep_freed_pages();
-    threads::join_pool();
     exit::code_of(commands::run)
 }

@@ -19,6 +19,7 @@ use crate::args::{Cli, TrainVerb, Verb};
 use crate::exit::ExitStatus;
 use crate::printer::Printer;
 use crate::settings::{BaseSettings, VaeSettings};
+use crate::threads;
 
 /// Names the targets and levels to log, such as `byteedit_train=debug`.
 const LOG_VARIABLE: &str = "BYTEEDIT_LOG";
@@ -34,6 +35,9 @@ pub(crate) fn run() -> anyhow::Result<ExitStatus> {
         .with_writer(std::io::stderr)
         .init();
     let printer = &Printer::new(quiet);
+    if !matches!(verb, Verb::Bench(_)) {
+        threads::join_pool(None); // benchmarks choose how many
+    }
     match verb {
         Verb::Edit(args) => edit::edit(args, printer),
         Verb::Erase(args) => edit::erase(args, printer),

@@ -12,6 +12,7 @@ use crate::args::{BenchRunArgs, DtypeArg};
 use crate::memory;
 use crate::printer::Printer;
 use crate::progress::Progress;
+use crate::threads::join_pool;
 
 /// Several timings.
 #[derive(Clone, Debug, Serialize)]
@@ -107,12 +108,7 @@ impl RunSettings {
                 bail!("16 bits are refused: the CPU widens such weights and computes in f32; use f32")
             }
         }
-        if let Some(n) = threads {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(n as usize)
-                .build_global()
-                .with_context(|| format!("{n} threads cannot be started"))?;
-        }
+        join_pool(threads);
         Ok(Self { n_runs: runs as usize, n_warmup: warmup as usize, is_paced: paced, json })
     }
 }
