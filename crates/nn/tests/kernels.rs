@@ -130,8 +130,8 @@ proptest! {
 
     #[test]
     fn attention_matches_its_reference(
-        batch in 1_usize..3, tokens in 1_usize..70, keys in 1_usize..70,
-        n_heads in 1_usize..4, d_head in prop_oneof![Just(8_usize), Just(32), Just(40)],
+        batch in 1_usize..3, tokens in 1_usize..70, keys in prop_oneof![1_usize..20, 20_usize..160],
+        n_heads in 1_usize..4, d_head in prop_oneof![1_usize..20, Just(32), Just(40), Just(64)],
         seed in any::<u64>(),
     ) {
         let width = n_heads * d_head;
@@ -192,9 +192,60 @@ proptest! {
 }
 
 #[test]
-fn a_long_attention_is_cut_into_blocks_of_queries() {
+fn attention_matches_its_reference_in_the_shapes_of_stable_diffusion() {
+    for (tokens, keys, d_head) in [(120, 120, 40), (120, 77, 40), (70, 70, 80), (64, 77, 160), (70, 70, 160)]
+    {
+        let width = 2 * d_head;
+        let inputs = (noise([2, tokens, width], 1), noise([2, keys, width], 2), noise([2, keys, width], 3));
+        check(inputs, |q, k, v| attention(q, k, v, 2), |q, k, v| attention_reference(q, k, v, 2));
+    }
+}
+
+#[test]
+fn a_long_attention_is_cut_into_blocks_of_queries_and_of_keys() {
     let inputs = (noise([1, 1100, 16], 1), noise([1, 1030, 16], 2), noise([1, 1030, 16], 3));
     check(inputs, |q, k, v| attention(q, k, v, 2), |q, k, v| attention_reference(q, k, v, 2));
+}
+
+#[test]
+fn scores_of_ten_thousand_neither_overflow_nor_vanish() {
+    // Multiples of 1/16, of whose products every sum is exact: all that differs is the softmax.
+    let coarse = |shape: [usize; 3], seed: u64| (noise(shape, seed) * 8.0).round() / 16.0;
+    let (q, k) = (coarse([1, 150, 16], 1), coarse([1, 300, 16], 2));
+    // Four keys at each height from -20 to 18; a query's 2000 and `1 / sqrt(16)` make up to 1e4 of that.
+    let height = (Tensor::arange(0..300, &Device::flex()).float() / 4.0).floor() / 2.0 - 20.0;
+    let k = k.slice_assign([0..1, 0..300, 0..1], height.reshape([1, 300, 1]));
+    for sign in [1.0, -1.0] {
+        let q = q.clone().slice_fill([0..1, 0..150, 0..1], sign * 2000.0);
+        let inputs = (q, k.clone(), noise([1, 300, 16], 3));
+        check(inputs, |q, k, v| attention(q, k, v, 1), |q, k, v| attention_reference(q, k, v, 1));
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_not_hidden_by_a_softmax() {
+    let (q, v) = (noise([1, 3, 8], 1), noise([1, 50, 8], 3));
+    let k = noise([1, 50, 8], 2).slice_fill([0..1, 20..21, 0..1], f32::NAN);
+    let out = attention(q, k, v, 1).into_data().try_to_vec::<f32>().expect("f32");
+    assert!(out.iter().all(|number| number.is_nan()));
+}
+
+#[test]
+fn attention_is_the_same_bit_for_bit_for_any_number_of_threads() {
+    // One head, whose keys are split in the gradient, and more heads than threads.
+    for (batch, n_heads, d_head) in [(1, 1, 40), (3, 8, 8)] {
+        let run = || {
+            let input = |seed| Tensor::from_inner(noise([batch, 333, n_heads * d_head], seed)).require_grad();
+            let (q, k, v) = (input(1), input(2), input(3));
+            let y = attention(q.clone(), k.clone(), v.clone(), n_heads);
+            let mut grads = y.clone().square().sum().backward();
+            let grads = [q, k, v].map(|input| input.grad_remove(&mut grads).expect("tracked"));
+            let [q, k, v] = grads.map(|grad| grad.into_data().try_to_vec::<f32>().expect("f32"));
+            (y.into_data().try_to_vec::<f32>().expect("f32"), q, k, v)
+        };
+        let with_threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(run);
+        assert!(with_threads(1) == with_threads(3));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Gradients of the kernels: which inputs are kept, and which kernel gives which gradient.
 
-use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{AutodiffBackend, Backend};
 use burn_autodiff::Autodiff;
 use burn_autodiff::NodeId;
 use burn_autodiff::checkpoint::base::Checkpointer;
@@ -140,15 +140,15 @@ impl<B: Backend + KernelOps> Backward<B, 1> for GegluBackward {
 struct AttentionBackward;
 
 impl<B: Backend + KernelOps> Backward<B, 3> for AttentionBackward {
-    type State = (NodeId, NodeId, NodeId, usize);
+    type State = (NodeId, NodeId, NodeId, FloatTensor<B>, FloatTensor<B>);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, inputs: &mut Checkpointer) {
-        let (q, k, v, n_heads) = ops.state;
+        let (q, k, v, y, softmax) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
         let q = inputs.retrieve_node_output::<FloatTensor<B>>(q);
         let k = inputs.retrieve_node_output::<FloatTensor<B>>(k);
         let v = inputs.retrieve_node_output::<FloatTensor<B>>(v);
-        let (q_grad, k_grad, v_grad) = B::kernel_attention_grad(q, k, v, grad, n_heads);
+        let (q_grad, k_grad, v_grad) = B::kernel_attention_grad(q, k, v, y, softmax, grad);
         for (node, grad) in ops.parents.into_iter().zip([q_grad, k_grad, v_grad]) {
             if let Some(node) = node {
                 grads.register::<B>(node.id, grad);
@@ -329,21 +329,22 @@ impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C>
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         n_heads: usize,
-    ) -> FloatTensor<Self> {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [q.node(), k.node(), v.node()];
         match AttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&q), prep.checkpoint(&k), prep.checkpoint(&v), n_heads);
-                let y =
+                let (q_node, k_node, v_node) =
+                    (prep.checkpoint(&q), prep.checkpoint(&k), prep.checkpoint(&v));
+                let (y, softmax) =
                     B::kernel_attention(q.into_primitive(), k.into_primitive(), v.into_primitive(), n_heads);
-                prep.finish(state, y)
+                let state = (q_node, k_node, v_node, y.clone(), softmax.clone());
+                (prep.finish(state, y), Self::from_inner(softmax))
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::kernel_attention(
-                q.into_primitive(),
-                k.into_primitive(),
-                v.into_primitive(),
-                n_heads,
-            )),
+            OpsKind::UnTracked(prep) => {
+                let (y, softmax) =
+                    B::kernel_attention(q.into_primitive(), k.into_primitive(), v.into_primitive(), n_heads);
+                (prep.finish(y), Self::from_inner(softmax))
+            }
         }
     }
 
@@ -351,8 +352,9 @@ impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C>
         _q: FloatTensor<Self>,
         _k: FloatTensor<Self>,
         _v: FloatTensor<Self>,
+        _y: FloatTensor<Self>,
+        _softmax: FloatTensor<Self>,
         _grad: FloatTensor<Self>,
-        _n_heads: usize,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         unreachable!("{FIRST_ORDER}")
     }

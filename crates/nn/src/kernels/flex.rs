@@ -6,6 +6,7 @@ use burn::tensor::{Shape, TensorData};
 use burn_flex::FlexTensor;
 
 use super::host::attention::{self, AttentionShape};
+use super::host::attention_grad::{self, Attended};
 use super::host::band::Window;
 use super::host::conv::{self, ConvShape};
 use super::host::gated;
@@ -208,25 +209,40 @@ impl KernelOps for Flex {
         tensor(gated::backward(x.values(), grad.values(), dims[2] / 2), dims)
     }
 
-    fn kernel_attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, n_heads: usize) -> FlexTensor {
+    fn kernel_attention(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        n_heads: usize,
+    ) -> (FlexTensor, FlexTensor) {
         let (shape, dims) = (attention_shape(&q, &k, n_heads), q.shape());
         let (q, k, v) = (Contiguous::new(q), Contiguous::new(k), Contiguous::new(v));
-        tensor(attention::forward(q.values(), k.values(), v.values(), shape), dims)
+        let (y, softmax) = attention::forward([q.values(), k.values(), v.values()], shape);
+        (tensor(y, dims), tensor(softmax, [shape.batch, shape.tokens, n_heads, 2]))
     }
 
     fn kernel_attention_grad(
         q: FlexTensor,
         k: FlexTensor,
         v: FlexTensor,
+        y: FlexTensor,
+        softmax: FlexTensor,
         grad: FlexTensor,
-        n_heads: usize,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let [_, _, n_heads, _] = softmax.shape().dims();
         let shape = attention_shape(&q, &k, n_heads);
         let (q_dims, k_dims) = (q.shape(), k.shape());
-        let (q, k) = (Contiguous::new(q), Contiguous::new(k));
-        let (v, grad) = (Contiguous::new(v), Contiguous::new(grad));
-        let [q_grad, k_grad, v_grad] =
-            attention::backward(q.values(), k.values(), v.values(), grad.values(), shape);
+        let [q, k, v] = [q, k, v].map(Contiguous::new);
+        let [y, softmax, grad] = [y, softmax, grad].map(Contiguous::new);
+        let attended = Attended {
+            q: q.values(),
+            k: k.values(),
+            v: v.values(),
+            out: y.values(),
+            softmax: softmax.values(),
+            grad: grad.values(),
+        };
+        let [q_grad, k_grad, v_grad] = attention_grad::backward(attended, shape);
         (tensor(q_grad, q_dims), tensor(k_grad, k_dims.clone()), tensor(v_grad, k_dims))
     }
 }

@@ -319,12 +319,9 @@ pub fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, n_heads: usize) -> Te
     if !has_kernel(&q) {
         return attention_reference(q, k, v, n_heads);
     }
-    Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_attention(
-        q.into_dispatch(),
-        k.into_dispatch(),
-        v.into_dispatch(),
-        n_heads,
-    ))
+    let (q, k, v) = (q.into_dispatch(), k.into_dispatch(), v.into_dispatch());
+    let (y, _) = <Dispatch as KernelOps>::kernel_attention(q, k, v, n_heads);
+    Tensor::from_dispatch(y)
 }
 
 /// [`attention`] by ordinary operations; keeps `tokens * keys` numbers for each head.

@@ -115,20 +115,22 @@ pub(super) trait KernelOps: Backend {
     /// Gradient of `geglu`'s input.
     fn kernel_geglu_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// Attention of `[batch, tokens, heads * d_head]` over `[batch, keys, heads * d_head]`.
+    /// Attention of `[batch, tokens, heads * d_head]` over `[batch, keys, heads * d_head]`, and what its
+    /// gradient needs of each query's softmax, `[batch, tokens, heads, 2]`.
     fn kernel_attention(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         n_heads: usize,
-    ) -> FloatTensor<Self>;
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// Gradients of attention's three inputs.
+    /// Gradients of attention's three inputs, from them, its two results and the gradient of the first.
     fn kernel_attention_grad(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        softmax: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        n_heads: usize,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }

@@ -1,12 +1,17 @@
-//! Attention and its gradient, block by block of queries, so that no `tokens x keys` matrix is ever
-//! whole in memory or kept for the gradient. Heads lie side by side in each token and are strided
-//! over, not moved.
+//! Attention with the softmax taken on the way (Dao et al. 2022, Algorithm 1), block by block of keys, so
+//! that no `tokens x keys` matrix is ever whole in memory.
+//!
+//! All runs on its side: a panel of queries is the right matrix of `K Qᵀ`, a column of which holds the
+//! scores of one query, and what the softmax makes of it is at once the right matrix of `Vᵀ Pᵀ`. So
+//! keys and values are left matrices, read where they lie, and any width of a head fills the vectors.
 
-use multiversion::multiversion;
-use rayon::prelude::*;
+use std::ops::Range;
 
-use super::gemm::{Product, Strides, gemm};
-use super::math::exp;
+use super::matrix::steps;
+use super::pack::{self, Right, turn};
+use super::product::{Left, MAX_VECTORS, SharedOut, lanes, panel_product};
+use super::scratch::{parts, with_scratch};
+use super::softmax::{Seen, scale_columns};
 
 /// Shape of an attention.
 #[derive(Debug, Clone, Copy)]
@@ -18,172 +23,203 @@ pub(in super::super) struct AttentionShape {
     pub(in super::super) d_head: usize,
 }
 
-/// Numbers of one block of scores: a quarter of a core's second-level cache.
-const BLOCK: usize = 64 * 1024;
-
 impl AttentionShape {
-    fn width(self) -> usize {
+    pub(super) fn width(self) -> usize {
         self.n_heads * self.d_head
     }
 
-    fn scale(self) -> f32 {
+    pub(super) fn scale(self) -> f32 {
         1.0 / (self.d_head as f32).sqrt()
     }
 
-    fn block_tokens(self) -> usize {
-        (BLOCK / self.keys.max(1)).clamp(1, self.tokens.max(1))
+    /// Where one head of one token lies among those of all pictures, of `length` tokens each.
+    pub(super) fn place(self, length: usize, picture: usize, token: usize, head: usize) -> usize {
+        (picture * length + token) * self.width() + head * self.d_head
     }
 }
 
-/// `softmax(q kᵀ / sqrt(d_head)) v`
-pub(in super::super) fn forward(q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape) -> Vec<f32> {
-    let (width, block) = (shape.width(), shape.block_tokens());
-    let mut out = vec![0.0; q.len()];
-    for picture in 0..shape.batch {
-        let keys = picture * shape.keys * width..(picture + 1) * shape.keys * width;
-        let (k, v) = (&k[keys.clone()], &v[keys]);
-        let tokens = picture * shape.tokens * width..(picture + 1) * shape.tokens * width;
-        let blocks =
-            out[tokens.clone()].par_chunks_mut(block * width).zip(q[tokens].par_chunks(block * width));
-        blocks.for_each(|(out, q)| {
-            let mut scores = vec![0.0; q.len() / width * shape.keys];
-            for head in 0..shape.n_heads {
-                let start = head * shape.d_head;
-                probabilities(&mut scores, &q[start..], &k[start..], shape);
-                let size = Product { m: q.len() / width, n: shape.d_head, k: shape.keys };
-                let values = (&v[start..], Strides::rows(width));
-                gemm(
-                    size,
-                    (&mut out[start..], width),
-                    (&scores, Strides::rows(shape.keys)),
-                    values,
-                    1.0,
-                    false,
-                );
-            }
-        });
-    }
-    out
+/// Offsets within a head of some tokens in a row.
+#[derive(Debug)]
+pub(super) struct HeadOffsets {
+    tokens: Vec<u32>,
+    numbers: Vec<u32>,
 }
 
-/// Gradients of `q`, `k` and `v`. Tasks are pictures: within one, every sum has one order.
-pub(in super::super) fn backward(
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    grad: &[f32],
+impl HeadOffsets {
+    /// For up to `n_tokens` tokens.
+    pub(super) fn new(shape: AttentionShape, n_tokens: usize) -> Self {
+        Self { tokens: steps(n_tokens, shape.width()), numbers: steps(shape.d_head, 1) }
+    }
+
+    /// `[n_tokens][d_head]`
+    pub(super) fn tokens<'a>(&'a self, values: &'a [f32], n_tokens: usize) -> Left<'a> {
+        Left { values, rows: &self.tokens[..n_tokens], columns: &self.numbers }
+    }
+
+    /// `[d_head][n_tokens]`
+    pub(super) fn turned<'a>(&'a self, values: &'a [f32], n_tokens: usize) -> Left<'a> {
+        Left { values, rows: &self.numbers, columns: &self.tokens[..n_tokens] }
+    }
+}
+
+/// `softmax(q kᵀ / sqrt(d_head)) v`, and for the gradient of each query in each head its largest score and
+/// one over the sum of its exponentials relative to that, `[batch, tokens, n_heads, 2]`.
+pub(in super::super) fn forward([q, k, v]: [&[f32]; 3], shape: AttentionShape) -> (Vec<f32>, Vec<f32>) {
+    let AttentionShape { batch, n_heads, .. } = shape;
+    let panels = pack::panels(shape.tokens, lanes());
+    let n_tasks = tune("TASKS_PER_THREAD", 8) * rayon::current_num_threads();
+    let per_task = (batch * n_heads * panels.len()).div_ceil(n_tasks).clamp(1, tune("PANELS", 4));
+    let n_groups = panels.len().div_ceil(per_task);
+    let offsets = HeadOffsets::new(shape, tune("KEYS", 128).min(shape.keys));
+    let run = |task: usize, out: SharedOut<'_>, softmax: SharedOut<'_>| {
+        let (index, group) = (task / n_groups, task % n_groups);
+        let panels = panels.chunks(per_task).nth(group).expect("a group for each task; this is a bug");
+        let task = Task { shape, offsets: &offsets, picture: index / n_heads, head: index % n_heads };
+        task.run([q, k, v], panels, out, softmax);
+    };
+    let mut softmax = Vec::new();
+    // SAFETY: the tasks cover all queries of all heads.
+    #[expect(unsafe_code, reason = "the outputs are written once")]
+    let out = unsafe {
+        SharedOut::fill([q.len(), shape.width()], |out| {
+            let n_numbers = 2 * n_heads;
+            softmax = SharedOut::collect(
+                [batch * shape.tokens * n_numbers, n_numbers],
+                batch * n_heads * n_groups,
+                |task, softmax| run(task, out, softmax),
+            );
+        })
+    };
+    (out, softmax)
+}
+
+/// One head of one picture.
+struct Task<'a> {
     shape: AttentionShape,
-) -> [Vec<f32>; 3] {
-    let (tokens, keys) = (shape.tokens * shape.width(), shape.keys * shape.width());
-    let (mut q_grad, mut k_grad, mut v_grad) = (vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]);
-    q_grad
-        .par_chunks_mut(tokens)
-        .zip(k_grad.par_chunks_mut(keys))
-        .zip(v_grad.par_chunks_mut(keys))
-        .enumerate()
-        .for_each(|(picture, ((q_grad, k_grad), v_grad))| {
-            let (of_tokens, of_keys) =
-                (picture * tokens..(picture + 1) * tokens, picture * keys..(picture + 1) * keys);
-            let inputs = Inputs {
-                q: &q[of_tokens.clone()],
-                k: &k[of_keys.clone()],
-                v: &v[of_keys],
-                grad: &grad[of_tokens],
+    offsets: &'a HeadOffsets,
+    picture: usize,
+    head: usize,
+}
+
+impl Task<'_> {
+    /// Carries some panels of queries through all keys.
+    fn run(
+        &self,
+        [q, k, v]: [&[f32]; 3],
+        panels: &[Range<usize>],
+        out: SharedOut<'_>,
+        softmax: SharedOut<'_>,
+    ) {
+        let AttentionShape { tokens, keys, d_head, .. } = self.shape;
+        let largest = MAX_VECTORS * lanes();
+        let block = even(keys, tune("KEYS", 128));
+        let per_panel = (2 * d_head + 3) * largest;
+        with_scratch([panels.len() * per_panel, block.max(d_head) * largest], |buffer, scores| {
+            let cut = panels.iter().zip(buffer.chunks_exact_mut(per_panel));
+            let begin = |(panel, buffer): (&Range<usize>, _)| {
+                let mut panel = Panel::new(panel.clone(), buffer, self.shape);
+                panel.begin(&q[self.place(tokens, panel.queries.start)..], self.shape);
+                panel
             };
-            backward_picture(&inputs, [q_grad, k_grad, v_grad], shape);
+            let mut panels: Vec<_> = cut.map(begin).collect();
+            for first in (0..keys).step_by(block) {
+                let n_keys = block.min(keys - first);
+                let start = self.place(keys, first);
+                let k = self.offsets.tokens(&k[start..], n_keys);
+                let v = self.offsets.turned(&v[start..], n_keys);
+                for panel in &mut panels {
+                    panel.attend(k, v, scores, self.shape.scale(), first > 0);
+                }
+            }
+            for panel in &mut panels {
+                panel.end();
+                self.write(panel, scores, out, softmax);
+            }
         });
-    [q_grad, k_grad, v_grad]
-}
-
-struct Inputs<'a> {
-    q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
-    grad: &'a [f32],
-}
-
-/// With `P = softmax(S)`: `dV = Pᵀ dO`, `dP = dO Vᵀ`, `dS = P (dP - rowsum(P dP))`, `dQ = s dS K`,
-/// `dK = s dSᵀ Q`.
-fn backward_picture(inputs: &Inputs<'_>, [q_grad, k_grad, v_grad]: [&mut [f32]; 3], shape: AttentionShape) {
-    let (width, d, keys) = (shape.width(), shape.d_head, shape.keys);
-    let block = shape.block_tokens();
-    let mut scores = vec![0.0; block * keys];
-    let mut scores_grad = vec![0.0; block * keys];
-    for head in 0..shape.n_heads {
-        let start = head * d;
-        let (k, v) = (&inputs.k[start..], &inputs.v[start..]);
-        for first in (0..shape.tokens).step_by(block) {
-            let m = block.min(shape.tokens - first);
-            let at = first * width + start;
-            let (q, grad) = (&inputs.q[at..], &inputs.grad[at..]);
-            let scores = &mut scores[..m * keys];
-            let scores_grad = &mut scores_grad[..m * keys];
-            probabilities(scores, q, k, shape);
-            let accumulate = first > 0;
-            let (rows, columns) = (Strides::rows(width), Strides::columns(width));
-            let size = Product { m: keys, n: d, k: m };
-            let transposed = Strides::columns(keys);
-            gemm(size, (&mut v_grad[start..], width), (scores, transposed), (grad, rows), 1.0, accumulate);
-            let size = Product { m, n: keys, k: d };
-            gemm(size, (scores_grad, keys), (grad, rows), (v, columns), 1.0, false);
-            softmax_grad(scores_grad, scores, keys);
-            let size = Product { m, n: d, k: keys };
-            let left = (&*scores_grad, Strides::rows(keys));
-            gemm(size, (&mut q_grad[at..], width), left, (k, rows), shape.scale(), false);
-            let size = Product { m: keys, n: d, k: m };
-            let left = (&*scores_grad, transposed);
-            gemm(size, (&mut k_grad[start..], width), left, (q, rows), shape.scale(), accumulate);
-        }
     }
-}
 
-/// Rows of softmaxed scores of one head; `q` and `k` begin at the head's first number.
-fn probabilities(scores: &mut [f32], q: &[f32], k: &[f32], shape: AttentionShape) {
-    let (width, keys) = (shape.width(), shape.keys);
-    let size = Product { m: scores.len() / keys, n: keys, k: shape.d_head };
-    gemm(size, (scores, keys), (q, Strides::rows(width)), (k, Strides::columns(width)), shape.scale(), false);
-    softmax_rows(scores, keys);
-}
+    fn place(&self, length: usize, token: usize) -> usize {
+        self.shape.place(length, self.picture, token, self.head)
+    }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn softmax_rows(scores: &mut [f32], width: usize) {
-    for row in scores.chunks_exact_mut(width) {
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut lanes = [0.0_f32; 16];
-        let mut chunks = row.chunks_exact_mut(16);
-        for chunk in &mut chunks {
-            for (lane, value) in lanes.iter_mut().zip(chunk) {
-                *value = exp(*value - largest);
-                *lane += *value;
+    /// Writes what a panel's queries found, by way of `rows`.
+    fn write(&self, panel: &Panel<'_>, rows: &mut [f32], out: SharedOut<'_>, softmax: SharedOut<'_>) {
+        let AttentionShape { tokens, n_heads, d_head, .. } = self.shape;
+        turn((rows, d_head), (panel.sums, panel.width), [panel.queries.len(), d_head]);
+        let numbers = panel.seen.largest.iter().zip(panel.seen.total.iter());
+        let rows = rows.chunks_exact(d_head).zip(numbers);
+        for (query, (row, (largest, inverse_total))) in panel.queries.clone().zip(rows) {
+            let place = ((self.picture * tokens + query) * n_heads + self.head) * 2;
+            // SAFETY: no other task has these queries of this head.
+            #[expect(unsafe_code, reason = "tasks share the rows of tokens")]
+            unsafe {
+                out.write_slice(self.place(tokens, query), row);
+                softmax.write(place, [*largest, *inverse_total]);
             }
         }
-        let mut total: f32 = lanes.iter().sum();
-        for value in chunks.into_remainder() {
-            *value = exp(*value - largest);
-            total += *value;
-        }
-        let scale = 1.0 / total;
-        for value in row {
-            *value *= scale;
-        }
     }
 }
 
-/// `dP` becomes `dS = P (dP - rowsum(P dP))`.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn softmax_grad(grads: &mut [f32], probabilities: &[f32], width: usize) {
-    for (grads, p) in grads.chunks_exact_mut(width).zip(probabilities.chunks_exact(width)) {
-        let mut lanes = [0.0_f32; 16];
-        let (gs, ps) = (grads.chunks_exact(16), p.chunks_exact(16));
-        let rest: f32 = gs.remainder().iter().zip(ps.remainder()).map(|(g, p)| g * p).sum();
-        for (g, p) in gs.zip(ps) {
-            for (lane, (g, p)) in lanes.iter_mut().zip(g.iter().zip(p)) {
-                *lane += g * p;
-            }
-        }
-        let total = lanes.iter().sum::<f32>() + rest;
-        for (grad, p) in grads.iter_mut().zip(p) {
-            *grad = p * (*grad - total);
-        }
+/// The size of even blocks of at most `largest`.
+pub(super) fn even(n: usize, largest: usize) -> usize {
+    n.div_ceil(n.div_ceil(largest))
+}
+
+/// A panel of queries on its way through the keys of one head.
+struct Panel<'a> {
+    queries: Range<usize>,
+    width: usize,
+    /// `Qᵀ`, `[d_head][width]`
+    q: &'a mut [f32],
+    /// `Vᵀ Pᵀ` so far, `[d_head][width]`
+    sums: &'a mut [f32],
+    seen: Seen<'a>,
+}
+
+impl<'a> Panel<'a> {
+    fn new(panel: Range<usize>, buffer: &'a mut [f32], shape: AttentionShape) -> Self {
+        let width = panel.len();
+        let queries = panel.start..panel.end.min(shape.tokens);
+        let size = shape.d_head * width;
+        let [q, sums, largest, total, factor] = parts(buffer, [size, size, width, width, width]);
+        Self { queries, width, q, sums, seen: Seen { largest, total, factor } }
     }
+
+    /// Starts with a head of its queries.
+    fn begin(&mut self, q: &[f32], shape: AttentionShape) {
+        let q = Right { values: q, row: 1, column: shape.width() };
+        q.pack(self.q, 0..shape.d_head, 0..self.queries.len(), self.width);
+        self.seen.clear();
+    }
+
+    /// Takes in some keys and their values; `adds` unless they are the first.
+    fn attend(&mut self, k: Left<'_>, v: Left<'_>, scores: &mut [f32], scale: f32, adds: bool) {
+        let n_vectors = self.width / lanes();
+        let scores = &mut scores[..k.rows.len() * self.width];
+        panel_product(k, self.q, scores, n_vectors, false);
+        self.seen.take(scores, scale);
+        if adds && self.seen.factor.iter().any(|factor| *factor != 1.0) {
+            scale_columns(self.sums, self.seen.factor);
+        }
+        panel_product(v, scores, self.sums, n_vectors, adds);
+    }
+
+    /// Divides by the sums of the exponentials, of which one over them is left.
+    fn end(&mut self) {
+        for total in self.seen.total.iter_mut() {
+            *total = 1.0 / *total;
+        }
+        scale_columns(self.sums, self.seen.total);
+    }
+}
+
+fn tune(name: &'static str, default: usize) -> usize {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+    static M: Mutex<Option<HashMap<&'static str, usize>>> = Mutex::new(None);
+    *M.lock()
+        .unwrap()
+        .get_or_insert_with(HashMap::new)
+        .entry(name)
+        .or_insert_with(|| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default))
 }

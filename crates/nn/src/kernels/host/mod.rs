@@ -4,11 +4,11 @@
 //! never by summand, and each output is summed in one order.
 
 pub(super) mod attention;
+pub(super) mod attention_grad;
 pub(super) mod band;
 pub(super) mod bands;
 pub(super) mod conv;
 pub(super) mod gated;
-mod gemm;
 pub(super) mod layer_norm;
 pub(super) mod linear;
 mod math;
@@ -20,6 +20,7 @@ mod pack;
 mod product;
 pub(super) mod quick_gelu;
 mod scratch;
+mod softmax;
 mod sums;
 pub(super) mod update;
 mod winograd;

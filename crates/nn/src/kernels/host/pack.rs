@@ -140,7 +140,11 @@ pub(super) fn transposed(values: &[f32], width: usize, n_columns: usize) -> Vec<
 
 /// `out[i][j] = values[j][i]` in blocks that fit into registers, for rows of the given widths.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn turn((out, width): (&mut [f32], usize), (values, stride): (&[f32], usize), [n_i, n_j]: [usize; 2]) {
+pub(super) fn turn(
+    (out, width): (&mut [f32], usize),
+    (values, stride): (&[f32], usize),
+    [n_i, n_j]: [usize; 2],
+) {
     const BLOCK: usize = 8;
     for j in (0..n_j).step_by(BLOCK) {
         for i in (0..n_i).step_by(BLOCK) {

@@ -35,9 +35,6 @@ pub(super) enum Start<'a> {
 /// Largest number of vectors in a panel: with eight rows, 24 sums in a machine's 32 registers.
 pub(super) const MAX_VECTORS: usize = 3;
 
-/// Lanes of the widest vector there is.
-const MAX_LANES: usize = 16;
-
 /// Columns of the output that one panel covers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Columns {
@@ -128,6 +125,17 @@ impl<'a> SharedOut<'a> {
         // SAFETY: inside the output by the assertion, and the caller's promise.
         unsafe { self.start.add(at).cast::<[f32; N]>().write(numbers) };
     }
+
+    /// Writes any number of numbers from `at` on.
+    ///
+    /// # Safety
+    /// As of [`Self::write`].
+    #[expect(unsafe_code, reason = "the output is shared among tasks")]
+    pub(super) unsafe fn write_slice(self, at: usize, numbers: &[f32]) {
+        assert!(at + numbers.len() <= self.len, "a number outside of the output; this is a bug");
+        // SAFETY: inside the output by the assertion, and the caller's promise.
+        unsafe { self.start.add(at).copy_from_nonoverlapping(numbers.as_ptr(), numbers.len()) };
+    }
 }
 
 /// Numbers in one of this machine's vectors.
@@ -182,6 +190,19 @@ impl Product<'_> {
             Start::Columns(start) => assert!(width <= start.len(), "the start is too short; this is a bug"),
             Start::Zero | Start::Out => {}
         }
+    }
+}
+
+/// `left right` as a panel of its own, `[left.rows.len()][n_vectors * lanes]`; `adds` to what it holds.
+pub(super) fn panel_product(left: Left<'_>, right: &[f32], out: &mut [f32], n_vectors: usize, adds: bool) {
+    let lanes = lanes();
+    let columns = Columns::new((0..n_vectors).map(|vector| (vector * lanes, lanes)));
+    let start = if adds { Start::Out } else { Start::Zero };
+    let out = SharedOut::new(out, n_vectors * lanes);
+    // SAFETY: `out` is borrowed exclusively.
+    #[expect(unsafe_code, reason = "the general product writes to a shared output")]
+    unsafe {
+        Product { left, right, columns, start, out }.run();
     }
 }
 
@@ -262,7 +283,6 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
 fn store<S: Simd, const V: usize>(simd: S, sums: &[[S::f32s; V]], first: usize, product: &Product<'_>) {
     let Product { columns, start, out, .. } = *product;
     let adds = matches!(start, Start::Out);
-    let whole = columns.lengths[..V].iter().all(|length| *length == S::F32_LANES);
     for (m, row) in sums.iter().enumerate() {
         for (v, sum) in row.iter().enumerate() {
             let at = columns.starts[v] + (first + m) * out.row;
@@ -271,17 +291,15 @@ fn store<S: Simd, const V: usize>(simd: S, sums: &[[S::f32s; V]], first: usize, 
             #[expect(unsafe_code, reason = "the output is shared among tasks")]
             unsafe {
                 let place = out.start.add(at);
-                if whole {
+                if columns.lengths[v] == S::F32_LANES {
                     let place = place.cast::<S::f32s>();
                     let sum = if adds { simd.add_f32s(*sum, place.read_unaligned()) } else { *sum };
                     place.write_unaligned(sum);
                 } else {
-                    let mut lanes = [0.0; MAX_LANES];
-                    simd.partial_store_f32s(&mut lanes[..S::F32_LANES], *sum);
-                    for (lane, value) in lanes.into_iter().enumerate().take(columns.lengths[v]) {
-                        let place = place.add(lane);
-                        place.write(if adds { place.read() + value } else { value });
-                    }
+                    let lanes = simd.mask_between_m32s(0, columns.lengths[v] as u32);
+                    let sum =
+                        if adds { simd.add_f32s(*sum, simd.mask_load_ptr_f32s(lanes, place)) } else { *sum };
+                    simd.mask_store_ptr_f32s(lanes, place, sum);
                 }
             }
         }

@@ -36,3 +36,8 @@ pub(super) fn with_scratch<R>(lengths: [usize; 2], work: impl FnOnce(&mut [f32],
     SCRATCH.with(|scratch| scratch.replace(buffers));
     result
 }
+
+/// Cuts the beginning of a buffer into parts.
+pub(super) fn parts<const N: usize>(mut buffer: &mut [f32], lengths: [usize; N]) -> [&mut [f32]; N] {
+    lengths.map(|length| buffer.split_off_mut(..length).expect("a buffer is too short; this is a bug"))
+}
