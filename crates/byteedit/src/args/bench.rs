@@ -60,8 +60,8 @@ pub(crate) struct BenchRunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(0..=MAX_RUNS))]
     pub(crate) warmup: u32,
-    /// Wait for a line on standard input before each timed run, and answer each with a line of JSON: so
-    /// that `scripts/bench` can let two programs take turns
+    /// Wait for a line on standard input before each timed run and after the last of a case, and answer with
+    /// lines of JSON: so that `scripts/bench` can let two programs take turns
     #[arg(long)]
     pub(crate) paced: bool,
     /// Print JSON

@@ -110,7 +110,7 @@ fn another_program_can_take_turns() {
         child.stdin.take().unwrap().write_all("\n".repeat(n_lines).as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     };
-    let output = turns(2);
+    let output = turns(3);
     let lines: Vec<Value> = String::from_utf8(output.stdout)
         .unwrap()
         .lines()
@@ -119,7 +119,7 @@ fn another_program_can_take_turns() {
     let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["case", "run", "run", "report"]);
     assert_eq!(lines[0]["shape"], lines[3]["report"]["cases"][0]["shape"]);
-    let output = turns(1);
+    let output = turns(2);
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(message.contains("ended before the last run"), "{message}");

@@ -77,7 +77,7 @@ fn measure(shape: AttentionShape, selection: &Selection, bench: &mut Bench<'_>) 
             "d_head": d_head,
         }),
         flop: batch as f64 * flops::attention(n_queries, n_keys, width),
-        n_values: 2 * batch * (n_queries + n_keys) * width,
+        n_values: None,
     };
     let device = Device::flex();
     let draw = || {

@@ -92,7 +92,6 @@ fn measure(shape: ConvShape, selection: &Selection, bench: &mut Bench<'_>) -> an
     let ConvShape { batch, channels: [channels_in, channels_out], kernel, side, stride } = shape;
     let padding = kernel / 2;
     let side_out = (side + 2 * padding - kernel) / stride + 1;
-    let n_weights = channels_in * channels_out * kernel * kernel;
     let steps = if stride == 1 { String::new() } else { format!(", stride {stride}") };
     let operation = Operation {
         name: format!(
@@ -103,7 +102,7 @@ fn measure(shape: ConvShape, selection: &Selection, bench: &mut Bench<'_>) -> an
             "kernel": kernel, "side": side, "stride": stride, "padding": padding,
         }),
         flop: batch as f64 * flops::conv(channels_in, channels_out, kernel, side_out * side_out),
-        n_values: batch * (channels_in * side * side + channels_out * side_out * side_out) + n_weights,
+        n_values: None,
     };
     let device = Device::flex();
     let draw = || {

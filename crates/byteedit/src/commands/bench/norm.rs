@@ -66,7 +66,7 @@ fn measure_group_norm(
             "epsilon": EPSILON,
         }),
         flop: (NORM_FLOP + SILU_FLOP) * n as f64,
-        n_values: 2 * n,
+        n_values: Some(2 * n),
     };
     let draw = || affine([batch, channels, side, side], channels);
     selection.measure(bench, &operation, draw, |(x, weight, bias)| {
@@ -86,7 +86,7 @@ fn measure_layer_norm(
             "kind": "layer_norm", "batch": batch, "n_tokens": n_tokens, "width": width, "epsilon": EPSILON,
         }),
         flop: NORM_FLOP * n as f64,
-        n_values: 2 * n,
+        n_values: Some(2 * n),
     };
     let draw = || affine([batch, n_tokens, width], width);
     selection.measure(bench, &operation, draw, |(x, weight, bias)| {
@@ -105,7 +105,7 @@ fn measure_geglu(
         name: format!("GEGLU, {n_tokens} x {width}, batch {batch}"),
         shape: json!({ "kind": "geglu", "batch": batch, "n_tokens": n_tokens, "width": width }),
         flop: GEGLU_FLOP * n as f64,
-        n_values: 3 * n,
+        n_values: Some(3 * n),
     };
     let draw = || random([batch, n_tokens, 2 * width], 1.7, 0, &Device::flex());
     selection.measure(bench, &operation, draw, geglu)

@@ -19,8 +19,8 @@ pub(super) struct Operation {
     pub(super) shape: Value,
     /// Of the forward pass.
     pub(super) flop: f64,
-    /// Numbers read and written by the forward pass.
-    pub(super) n_values: usize,
+    /// Numbers read and written by the forward pass, where memory and not arithmetic decides.
+    pub(super) n_values: Option<usize>,
 }
 
 /// Which operations are measured, and how far.
@@ -100,10 +100,10 @@ impl Operation {
         };
         let mut shape = self.shape.clone();
         shape["pass"] = Value::from(word);
-        // Backward reads the inputs and the output's gradient and writes the inputs' gradients: as much again,
-        // and once more the inputs. The simple multiple is a bound from below.
-        let bytes = if pass == PassArg::Forward { 4.0 } else { 8.0 } * self.n_values as f64;
-        let work = Work { flop: factor * self.flop, bytes: Some(bytes) };
+        // Backward moves at least as much again: the output's gradient in, the inputs' gradients out.
+        let bytes_per_value = if pass == PassArg::Forward { 4.0 } else { 8.0 };
+        let bytes = self.n_values.map(|n| bytes_per_value * n as f64);
+        let work = Work { flop: factor * self.flop, bytes };
         Case { name: format!("{}, {word}", self.name), shape, work, weights_bytes: None }
     }
 }
