@@ -13,6 +13,13 @@ use super::product::{Left, MAX_VECTORS, SharedOut, lanes, panel_product};
 use super::scratch::{parts, with_scratch};
 use super::softmax::{Seen, scale_columns};
 
+/// Keys of a block: their scores with a panel of queries stay in a core's nearest cache.
+const KEYS: usize = 128;
+/// Panels that share the reading of the keys, at most.
+const PANELS: usize = 4;
+/// Tasks for each thread, where there is work for as many.
+const TASKS_PER_THREAD: usize = 8;
+
 /// Shape of an attention.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct AttentionShape {
@@ -67,10 +74,10 @@ impl HeadOffsets {
 pub(in super::super) fn forward([q, k, v]: [&[f32]; 3], shape: AttentionShape) -> (Vec<f32>, Vec<f32>) {
     let AttentionShape { batch, n_heads, .. } = shape;
     let panels = pack::panels(shape.tokens, lanes());
-    let n_tasks = tune("TASKS_PER_THREAD", 8) * rayon::current_num_threads();
-    let per_task = (batch * n_heads * panels.len()).div_ceil(n_tasks).clamp(1, tune("PANELS", 4));
+    let n_tasks = TASKS_PER_THREAD * rayon::current_num_threads();
+    let per_task = (batch * n_heads * panels.len()).div_ceil(n_tasks).clamp(1, PANELS);
     let n_groups = panels.len().div_ceil(per_task);
-    let offsets = HeadOffsets::new(shape, tune("KEYS", 128).min(shape.keys));
+    let offsets = HeadOffsets::new(shape, KEYS.min(shape.keys));
     let run = |task: usize, out: SharedOut<'_>, softmax: SharedOut<'_>| {
         let (index, group) = (task / n_groups, task % n_groups);
         let panels = panels.chunks(per_task).nth(group).expect("a group for each task; this is a bug");
@@ -112,7 +119,7 @@ impl Task<'_> {
     ) {
         let AttentionShape { tokens, keys, d_head, .. } = self.shape;
         let largest = MAX_VECTORS * lanes();
-        let block = even(keys, tune("KEYS", 128));
+        let block = even(keys, KEYS);
         let per_panel = (2 * d_head + 3) * largest;
         with_scratch([panels.len() * per_panel, block.max(d_head) * largest], |buffer, scores| {
             let cut = panels.iter().zip(buffer.chunks_exact_mut(per_panel));
@@ -198,7 +205,7 @@ impl<'a> Panel<'a> {
         let scores = &mut scores[..k.rows.len() * self.width];
         panel_product(k, self.q, scores, n_vectors, false);
         self.seen.take(scores, scale);
-        if adds && self.seen.factor.iter().any(|factor| *factor != 1.0) {
+        if adds && self.seen.has_grown() {
             scale_columns(self.sums, self.seen.factor);
         }
         panel_product(v, scores, self.sums, n_vectors, adds);
@@ -211,15 +218,4 @@ impl<'a> Panel<'a> {
         }
         scale_columns(self.sums, self.seen.total);
     }
-}
-
-fn tune(name: &'static str, default: usize) -> usize {
-    use std::collections::HashMap;
-    use std::sync::Mutex;
-    static M: Mutex<Option<HashMap<&'static str, usize>>> = Mutex::new(None);
-    *M.lock()
-        .unwrap()
-        .get_or_insert_with(HashMap::new)
-        .entry(name)
-        .or_insert_with(|| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default))
 }

@@ -18,6 +18,14 @@ use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lane
 use super::scratch::{parts, with_scratch};
 use super::softmax::{Query, differentiate};
 
+/// Queries of a block.
+const QUERIES: usize = 128;
+/// Tasks, where the heads of all pictures are fewer: a constant, as each part of the keys has a sum of
+/// its own.
+const TASKS: usize = 16;
+/// Parts that the keys of a head are split into, at most.
+const KEY_PARTS: usize = 4;
+
 /// What went into an attention and what came out, and the gradient of that.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Attended<'a> {
@@ -35,11 +43,10 @@ pub(in super::super) fn backward(attended: Attended<'_>, shape: AttentionShape) 
     let AttentionShape { batch, n_heads, .. } = shape;
     let lanes = lanes();
     let panels = pack::panels(shape.keys, lanes);
-    let per_part =
-        panels.len().div_ceil((tune("TASKS", 16) / (batch * n_heads)).clamp(1, tune("KEY_PARTS", 4)));
+    let per_part = panels.len().div_ceil((TASKS / (batch * n_heads)).clamp(1, KEY_PARTS));
     let parts: Vec<_> = panels.chunks(per_part).collect();
     let (n_q, n_k) = (attended.q.len(), attended.k.len());
-    let block = even(shape.tokens, tune("QUERIES", 128));
+    let block = even(shape.tokens, QUERIES);
     let offsets = HeadOffsets::new(shape, block);
     let run = |task: usize, [q_grad, k_grad, v_grad]: [SharedOut<'_>; 3]| {
         let (index, part) = (task / parts.len(), task % parts.len());
@@ -228,15 +235,4 @@ fn dots(products: &mut [f32], a: &[f32], b: &[f32], [length, stride]: [usize; 2]
         let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
         *product = lanes.iter().sum::<f32>() + rest;
     }
-}
-
-fn tune(name: &'static str, default: usize) -> usize {
-    use std::collections::HashMap;
-    use std::sync::Mutex;
-    static M: Mutex<Option<HashMap<&'static str, usize>>> = Mutex::new(None);
-    *M.lock()
-        .unwrap()
-        .get_or_insert_with(HashMap::new)
-        .entry(name)
-        .or_insert_with(|| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default))
 }

@@ -64,6 +64,11 @@ impl Seen<'_> {
         self.total.fill(0.0);
     }
 
+    /// Whether the last keys raised a largest score, so that earlier sums are too large for it.
+    pub(super) fn has_grown(&self) -> bool {
+        self.factor.iter().any(|factor| *factor < 1.0)
+    }
+
     /// Takes in the scores of some more keys, `[keys][width]`, which become `e^(scale (score - largest))`
     /// (Milakov and Gimelshein 2018, Algorithm 3).
     pub(super) fn take(&mut self, scores: &mut [f32], scale: f32) {
