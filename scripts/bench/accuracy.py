@@ -68,7 +68,7 @@ def measure(options, folder):
     smallest = min(value["largest"] for name, value in errors.items() if name != "byteedit")
     return {
         "benchmark": "accuracy",
-        "config": options.config.name,
+        "config": f"{options.config.parent.name}/{options.config.name}",
         "latents": options.latents,
         "versions": turns.versions(),
         "errors": errors,
