@@ -256,9 +256,15 @@ fn a_large_convolution_is_cut_into_tiles() {
 
 #[test]
 fn convolutions_of_many_tiles_and_channels_take_the_short_way() {
-    for [batch, c_in, c_out, height, width] in
-        [[3, 130, 129, 20, 36], [130, 128, 140, 4, 4], [1, 150, 128, 64, 64]]
-    {
+    // Pictures of one row of tiles and of many, channels of one panel and of several, bands of whole pictures
+    // and of parts of one, sums over more channels and more tiles than one product takes.
+    for [batch, c_in, c_out, height, width] in [
+        [3, 144, 112, 20, 36],
+        [17, 32, 48, 4, 4],
+        [130, 128, 144, 4, 4],
+        [1, 160, 128, 64, 64],
+        [2, 32, 64, 256, 64],
+    ] {
         let x = noise([batch, c_in, height, width], 1);
         let inputs = (x, noise([c_out, c_in, 3, 3], 2) * (1.0 / c_in as f64).sqrt(), noise([c_out], 3));
         check(inputs, |x, w, b| conv2d(x, w, b, 1, 1), |x, w, b| conv2d_reference(x, w, b, 1, 1));

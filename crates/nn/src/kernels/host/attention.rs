@@ -8,10 +8,11 @@
 use std::ops::Range;
 
 use super::matrix::steps;
-use super::pack::{self, Right, turn};
+use super::pack::{self, Right};
 use super::product::{Left, MAX_VECTORS, SharedOut, lanes, panel_product};
 use super::scratch::{parts, with_scratch};
 use super::softmax::{Seen, scale_columns};
+use super::turn::turn;
 
 /// Keys of a block: their scores with a panel of queries stay in a core's nearest cache.
 const KEYS: usize = 128;

@@ -13,10 +13,11 @@ use rayon::prelude::*;
 
 use super::attention::{AttentionShape, HeadOffsets, even};
 use super::matrix::steps;
-use super::pack::{self, Right, turn};
+use super::pack::{self, Right};
 use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lanes, panel_product};
 use super::scratch::{parts, with_scratch};
 use super::softmax::{Query, differentiate};
+use super::turn::turn;
 
 /// Queries of a block.
 const QUERIES: usize = 128;

@@ -4,13 +4,18 @@
 //! right side of `weight * x`, the gradient of the weight takes it unpacked as the left side of
 //! `xᵀ * grad`. Weights are read as checkpoints keep them, `[c_out, c_in, k, k]`.
 
+use std::ops::Range;
+
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::band::{Band, Bands, Window};
 use super::matrix::{DEPTH, steps};
+use super::output::written;
 use super::pack::{self, Positions};
 use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lanes};
-use super::scratch::with_scratch;
+use super::scratch::{with_kept, with_scratch};
+use super::sums::sum;
 use super::winograd;
 
 /// Outputs of a task, of each channel.
@@ -76,12 +81,10 @@ fn folded(weight: &[f32], grad: &[f32], shape: ConvShape) -> Vec<f32> {
         channels_out: shape.depth(),
     };
     let taps = convolve(grad, Left { values: weight, rows: &rows, columns: &columns }, None, of_taps);
-    let mut x_grad = vec![0.0; window.batch * shape.channels_in * window.plane_in()];
-    x_grad
-        .par_chunks_mut(window.plane_in())
-        .zip(taps.par_chunks(window.area() * window.plane_out()))
-        .for_each(|(plane, taps)| fold(plane, taps, window));
-    x_grad
+    let length = window.area() * window.plane_out();
+    written(window.batch * shape.channels_in * window.plane_in(), window.plane_in(), |index, plane| {
+        fold(plane, &taps[index * length..][..length], window);
+    })
 }
 
 /// Adds the taps of one channel, `[k, k, out_height, out_width]`, to where they came from.
@@ -195,10 +198,22 @@ impl BandTask<'_> {
 /// Gradient of the weight: for each tap and output channel, the sum over positions of the input under
 /// the tap times the gradient.
 pub(in super::super) fn weight_grad(x: &[f32], grad: &[f32], shape: ConvShape) -> Vec<f32> {
+    if winograd::is_worth_it_for_weights(shape) {
+        return winograd::weight_grad(x, grad, shape);
+    }
+    let (plane, width) = (shape.window.plane_out(), shape.channels_out.next_multiple_of(lanes()));
+    let panels = pack::panels(shape.channels_out, lanes());
+    let transposed = with_kept(shape.window.batch * plane * width, |right| {
+        pack::planes((grad, shape.channels_out), plane, &panels, right);
+        tap_sums(x, right, &panels, shape)
+    });
+    pack::transposed(&transposed, width, shape.channels_out)
+}
+
+/// The same as `[c_in * k * k, c_out]`, the latter in whole vectors, from the gradient in panels.
+fn tap_sums(x: &[f32], right: &[f32], panels: &[Range<usize>], shape: ConvShape) -> Vec<f32> {
     let ConvShape { window, channels_in, channels_out } = shape;
     let (lanes, area) = (lanes(), window.area());
-    let panels = pack::panels(channels_out, lanes);
-    let right = pack::planes(grad, channels_out, window.plane_out(), &panels);
     let n_positions = window.batch * window.plane_out();
     let width = channels_out.next_multiple_of(lanes);
     // At least eight tiles of rows for each panel, and several tasks for each thread.
@@ -233,18 +248,25 @@ pub(in super::super) fn weight_grad(x: &[f32], grad: &[f32], shape: ConvShape) -
     };
     // SAFETY: the tasks cover all taps and channels, and the first band of each starts from zero.
     #[expect(unsafe_code, reason = "the output is written once")]
-    let transposed = unsafe { SharedOut::collect([shape.depth() * width, width], n_tasks, run) };
-    pack::transposed(&transposed, width, channels_out)
+    unsafe {
+        SharedOut::collect([shape.depth() * width, width], n_tasks, run)
+    }
 }
 
 /// Gradient of the bias: the sum over pictures and positions.
 pub(in super::super) fn bias_grad(grad: &[f32], shape: ConvShape) -> Vec<f32> {
     let plane = shape.window.plane_out();
-    (0..shape.channels_out)
-        .into_par_iter()
-        .map(|channel| {
-            let planes = grad.chunks_exact(plane).skip(channel).step_by(shape.channels_out);
-            planes.map(|plane| plane.iter().sum::<f32>()).sum()
-        })
-        .collect()
+    let of_channel =
+        |channel: usize| sum_of_planes(&grad[channel * plane..], plane, shape.channels_out * plane);
+    (0..shape.channels_out).into_par_iter().map(of_channel).collect()
+}
+
+/// The sum over the first `plane` numbers of every `stride`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn sum_of_planes(values: &[f32], plane: usize, stride: usize) -> f32 {
+    let mut total = 0.0;
+    for values in values.chunks(stride) {
+        total += sum(&values[..plane]);
+    }
+    total
 }

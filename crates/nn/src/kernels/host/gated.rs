@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::math::{normal_cdf, normal_pdf};
+use super::math::{normal_cdf, normal_cdf_and_pdf};
 use super::output::written;
 
 /// Rows that one task takes.
@@ -40,10 +40,11 @@ fn rows_grad(x_grad: &mut [f32], x: &[f32], grad: &[f32], d: usize) {
     {
         let (value, gate) = x.split_at(d);
         let (value_grad, gate_grad) = x_grad.split_at_mut(d);
-        for i in 0..d {
-            let cdf = normal_cdf(gate[i]);
-            value_grad[i] = gate[i] * cdf * grad[i];
-            gate_grad[i] = value[i] * (cdf + gate[i] * normal_pdf(gate[i])) * grad[i];
+        let grads = value_grad.iter_mut().zip(gate_grad);
+        for (((value_grad, gate_grad), grad), (value, gate)) in grads.zip(grad).zip(value.iter().zip(gate)) {
+            let (cdf, pdf) = normal_cdf_and_pdf(*gate);
+            *value_grad = gate * cdf * grad;
+            *gate_grad = value * (cdf + gate * pdf) * grad;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The affine map of rows, `y = x Wᵀ + b` with `W` of `[d_out, d_in]`, and its gradients.
 
+use rayon::prelude::*;
+
 use super::matrix::{product, steps};
 use super::pack::Right;
 use super::product::Left;
@@ -28,13 +30,16 @@ pub(in super::super) fn weight_grad(x: &[f32], grad: &[f32], [d_in, d_out]: [usi
     product(left, Right { values: x, row: d_in, column: 1 }, d_in, None)
 }
 
-/// Gradient of the bias: the sum of the gradient's rows.
+/// Gradient of the bias: the sum of the gradient's rows, some at a time.
 pub(in super::super) fn bias_grad(grad: &[f32], d_out: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; d_out];
-    for row in grad.chunks_exact(d_out) {
+    const ROWS: usize = 256;
+    let add = |mut sums: Vec<f32>, row: &[f32]| {
         for (sum, value) in sums.iter_mut().zip(row) {
             *sum += value;
         }
-    }
-    sums
+        sums
+    };
+    let of_chunk = |rows: &[f32]| rows.chunks_exact(d_out).fold(vec![0.0; d_out], add);
+    let sums: Vec<_> = grad.par_chunks(ROWS * d_out).map(of_chunk).collect();
+    sums.iter().fold(vec![0.0; d_out], |sums, row| add(sums, row))
 }

@@ -28,10 +28,10 @@ pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// The standard normal's distribution function to 3e-7 absolute: `(1 + erf(x / sqrt 2)) / 2` with
-/// Abramowitz & Stegun 1964, 7.1.26.
+/// The standard normal's distribution function to 3e-7 absolute, `(1 + erf(x / sqrt 2)) / 2` with
+/// Abramowitz & Stegun 1964, 7.1.26, and its density: both from one exponential.
 #[inline(always)]
-pub(super) fn normal_cdf(x: f32) -> f32 {
+pub(super) fn normal_cdf_and_pdf(x: f32) -> (f32, f32) {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
     let p = 1.061_405_4;
@@ -39,14 +39,15 @@ pub(super) fn normal_cdf(x: f32) -> f32 {
     let p = p * t + 1.421_413_8;
     let p = p * t - 0.284_496_72;
     let p = p * t + 0.254_829_6;
-    let tail = 0.5 * p * t * exp(-z * z); // 1 - cdf(|x|)
-    if x < 0.0 { tail } else { 1.0 - tail }
+    let bell = exp(-0.5 * x * x);
+    let tail = 0.5 * p * t * bell; // 1 - cdf(|x|)
+    (if x < 0.0 { tail } else { 1.0 - tail }, 0.398_942_3 * bell)
 }
 
-/// The standard normal's density.
+/// The distribution function of [`normal_cdf_and_pdf`] alone.
 #[inline(always)]
-pub(super) fn normal_pdf(x: f32) -> f32 {
-    0.398_942_3 * exp(-0.5 * x * x)
+pub(super) fn normal_cdf(x: f32) -> f32 {
+    normal_cdf_and_pdf(x).0
 }
 
 #[cfg(test)]

@@ -22,5 +22,6 @@ pub(super) mod quick_gelu;
 mod scratch;
 mod softmax;
 mod sums;
+mod turn;
 pub(super) mod update;
 mod winograd;

@@ -119,10 +119,17 @@ impl Moments {
     #[inline(always)]
     fn of(group: NormInputs<'_>, shape: NormShape) -> Self {
         let (plane, n) = (shape.plane, group.x.len() as f32);
-        let channels = || group.x.chunks_exact(plane).zip(group.shift);
-        let mean = channels().map(|(x, shift)| sum(x) + shift * plane as f32).sum::<f32>() / n;
-        let variance = channels().map(|(x, shift)| sum_of_squares(x, mean - shift)).sum::<f32>() / n;
-        Self { mean, scale: 1.0 / (variance + shape.epsilon).sqrt() }
+        // Loops, since what an iterator's own methods call is not compiled for the caller's instructions.
+        let mut total = 0.0;
+        for (x, shift) in group.x.chunks_exact(plane).zip(group.shift) {
+            total += sum(x) + shift * plane as f32;
+        }
+        let mean = total / n;
+        let mut squares = 0.0;
+        for (x, shift) in group.x.chunks_exact(plane).zip(group.shift) {
+            squares += sum_of_squares(x, mean - shift);
+        }
+        Self { mean, scale: 1.0 / (squares / n + shape.epsilon).sqrt() }
     }
 
     /// What [`Moments::mean`] is for the numbers of a channel before `shift` was added to them.

@@ -5,7 +5,9 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::output::written;
 use super::product::MAX_VECTORS;
+use super::turn::turn;
 
 /// Cuts `n` columns, rounded up to whole vectors, into panels as even as they go.
 pub(super) fn panels(n: usize, lanes: usize) -> Vec<Range<usize>> {
@@ -105,11 +107,13 @@ impl Right<'_> {
 }
 
 /// `[picture][channel][plane]` into panels of channels, `[panel][picture][plane][channel]`.
-pub(super) fn planes(x: &[f32], n_channels: usize, plane: usize, panels: &[Range<usize>]) -> Vec<f32> {
+pub(super) fn planes(
+    (x, n_channels): (&[f32], usize),
+    plane: usize,
+    panels: &[Range<usize>],
+    mut rest: &mut [f32],
+) {
     let batch = x.len() / (n_channels * plane);
-    let width = panels.last().map_or(0, |panel| panel.end);
-    let mut packed = vec![0.0; batch * plane * width];
-    let mut rest = packed.as_mut_slice();
     let mut parts = Vec::with_capacity(panels.len() * batch);
     for panel in panels {
         for picture in 0..batch {
@@ -121,51 +125,21 @@ pub(super) fn planes(x: &[f32], n_channels: usize, plane: usize, panels: &[Range
     parts.into_par_iter().for_each(|(part, picture, panel)| {
         let channels = panel.start..panel.end.min(n_channels);
         let x = &x[(picture * n_channels + channels.start) * plane..];
+        if channels.len() < panel.len() {
+            part.fill(0.0);
+        }
         turn((part, panel.len()), (x, plane), [plane, channels.len()]);
     });
-    packed
 }
 
 /// The first columns of `values`, whose rows have `width` numbers, as rows.
 pub(super) fn transposed(values: &[f32], width: usize, n_columns: usize) -> Vec<f32> {
     const COLUMNS: usize = 8;
     let height = values.len() / width;
-    let mut out = vec![0.0; n_columns * height];
-    out.par_chunks_mut(COLUMNS * height).enumerate().for_each(|(block, out)| {
+    written(n_columns * height, COLUMNS * height, |block, out| {
         let n = out.len() / height;
         turn((out, height), (&values[block * COLUMNS..], width), [n, height]);
-    });
-    out
-}
-
-/// `out[i][j] = values[j][i]` in blocks that fit into registers, for rows of the given widths.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-pub(super) fn turn(
-    (out, width): (&mut [f32], usize),
-    (values, stride): (&[f32], usize),
-    [n_i, n_j]: [usize; 2],
-) {
-    const BLOCK: usize = 8;
-    for j in (0..n_j).step_by(BLOCK) {
-        for i in (0..n_i).step_by(BLOCK) {
-            if j + BLOCK <= n_j && i + BLOCK <= n_i {
-                let mut block = [[0.0_f32; BLOCK]; BLOCK];
-                for (r, row) in block.iter_mut().enumerate() {
-                    row.copy_from_slice(&values[(j + r) * stride + i..][..BLOCK]);
-                }
-                for r in 0..BLOCK {
-                    let column: [f32; BLOCK] = std::array::from_fn(|c| block[c][r]);
-                    out[(i + r) * width + j..][..BLOCK].copy_from_slice(&column);
-                }
-            } else {
-                for i in i..(i + BLOCK).min(n_i) {
-                    for j in j..(j + BLOCK).min(n_j) {
-                        out[i * width + j] = values[j * stride + i];
-                    }
-                }
-            }
-        }
-    }
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 use std::marker::PhantomData;
 
+use pulp::bytemuck::NoUninit;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -115,15 +116,22 @@ impl<'a> SharedOut<'a> {
         Self { start: out.as_mut_ptr(), len: out.len(), row, lifetime: PhantomData }
     }
 
-    /// Writes some numbers from `at` on.
+    /// The same elements without the first ones, in rows of `row` numbers.
+    pub(super) fn rows_from(self, first: usize, row: usize) -> Self {
+        assert!(first <= self.len, "rows outside of the output; this is a bug");
+        Self { start: self.start.wrapping_add(first), len: self.len - first, row, ..self }
+    }
+
+    /// Writes one vector of numbers from `at` on.
     ///
     /// # Safety
     /// While this runs, nothing else may read or write these elements.
     #[expect(unsafe_code, reason = "the output is shared among tasks")]
-    pub(super) unsafe fn write<const N: usize>(self, at: usize, numbers: [f32; N]) {
-        assert!(at + N <= self.len, "a number outside of the output; this is a bug");
+    pub(super) unsafe fn write<V: NoUninit>(self, at: usize, vector: V) {
+        let n = size_of::<V>() / size_of::<f32>();
+        assert!(at + n <= self.len, "a number outside of the output; this is a bug");
         // SAFETY: inside the output by the assertion, and the caller's promise.
-        unsafe { self.start.add(at).cast::<[f32; N]>().write(numbers) };
+        unsafe { self.start.add(at).cast::<V>().write_unaligned(vector) };
     }
 
     /// Writes any number of numbers from `at` on.
