@@ -92,8 +92,8 @@ impl Right<'_> {
         let values = &self.values[k.start * self.row + n.start * self.column..];
         let panel = &mut panel[..k.len() * width];
         if self.column == 1 {
-            for (out, row) in panel.chunks_exact_mut(width).zip(values.chunks(self.row)) {
-                out[..n.len()].copy_from_slice(&row[..n.len()]);
+            for (index, out) in panel.chunks_exact_mut(width).enumerate() {
+                out[..n.len()].copy_from_slice(&values[index * self.row..][..n.len()]);
                 out[n.len()..].fill(0.0);
             }
         } else {
@@ -167,6 +167,13 @@ mod tests {
         assert_eq!(packed, pack(Right { values: &columns, row: 1, column: k }));
         assert_eq!(&packed[16..19], &rows[4 * n + 2..4 * n + 5]);
         assert!(packed[11..16].iter().all(|value| *value == 0.0));
+    }
+
+    #[test]
+    fn a_right_matrix_of_one_row_packs() {
+        let mut panel = vec![9.0; 8];
+        Right { values: &[1.0, 2.0, 3.0], row: 1, column: 1 }.pack(&mut panel, 0..1, 1..3, 8);
+        assert_eq!(panel, [2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]
