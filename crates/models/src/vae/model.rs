@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use byteedit_nn::kernels::ROW_MULTIPLE;
 use byteedit_nn::{Conv2d, Init};
 
 use super::bands::{BAND_POSITIONS, BandHeight};
@@ -47,7 +48,7 @@ impl AutoencoderKL {
     /// - as [`Self::encode`]
     pub fn encode_in_bands(&self, pixels: Tensor<4>, n_positions: usize) -> DiagonalGaussian {
         // A band must be even at every resolution.
-        let height = BandHeight { n_positions, multiple: self.config.downscale() };
+        let height = BandHeight { n_positions, multiple: self.config.downscale(), less: 0 };
         self.posterior(self.encoder.forward_in_bands(pixels, height))
     }
 
@@ -57,7 +58,8 @@ impl AutoencoderKL {
     /// # Shapes
     /// - as [`Self::decode`]
     pub fn decode_in_bands(&self, raw_latents: Tensor<4>, n_positions: usize) -> Tensor<4> {
-        let height = BandHeight { n_positions, multiple: 1 };
+        // With a row of each neighbour it is a multiple again.
+        let height = BandHeight { n_positions, multiple: ROW_MULTIPLE, less: 2 };
         self.decoder.forward_in_bands(self.before_decoder(raw_latents), height)
     }
 

@@ -12,6 +12,9 @@ use burn_flex::FlexTensor;
 
 use super::host::bands::{self, Affine, Planes};
 
+/// Rows of which a 3x3 convolution wants a multiple, to be computed in the fewest multiplications.
+pub const ROW_MULTIPLE: usize = 4;
+
 /// A band and what borders on it.
 #[derive(Debug, Clone)]
 pub struct BandRows {
@@ -29,13 +32,13 @@ impl BandRows {
         [usize::from(self.above.is_some()), usize::from(self.below.is_some())]
     }
 
-    /// The band between its neighbours' rows.
+    /// The band between its neighbours' rows, above as many rows of zeros as make their number a multiple.
     ///
     /// # Shapes
-    /// - returns `[batch, channels, rows + halo, width]`
-    pub fn joined(self) -> Tensor<4> {
-        let [above, band, below] = self.parts();
-        Tensor::cat([above, band, below].into_iter().flatten().collect(), 2)
+    /// - returns `[batch, channels, rows + halo + zeros, width]`
+    pub fn joined(self, multiple: usize) -> Tensor<4> {
+        let parts: Vec<_> = self.parts().into_iter().flatten().collect();
+        with_zeros(Tensor::cat(parts, 2), multiple)
     }
 
     /// The rows above, the band, the rows below.
@@ -70,11 +73,13 @@ pub fn group_moments_reference(x: Tensor<4>, n_groups: usize) -> Tensor<3> {
     Tensor::cat(vec![mean, squares], 2)
 }
 
-/// `silu(scale x + shift)` of a band and its neighbours' rows.
+/// `silu(scale x + shift)` of a band and its neighbours' rows, above as many rows of zeros as make their
+/// number a [`ROW_MULTIPLE`]: below the picture they are its padding, and what a convolution makes of the
+/// last row of a neighbour is of no use anyway.
 ///
 /// # Shapes
 /// - `scale`, `shift`: `[batch, channels]`
-/// - returns `[batch, channels, rows + halo, width]`
+/// - returns `[batch, channels, rows + halo + zeros, width]`
 pub fn scaled_silu(rows: BandRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<4> {
     let [batch, channels, _, _] = rows.band.dims();
     assert_shape!(scale, [batch, channels]);
@@ -101,7 +106,17 @@ pub fn scaled_silu(rows: BandRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor
 pub fn scaled_silu_reference(rows: BandRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<4> {
     let [batch, channels, _, _] = rows.band.dims();
     let per_channel = |values: Tensor<2>| values.reshape([batch, channels, 1, 1]);
-    silu(rows.joined() * per_channel(scale) + per_channel(shift))
+    with_zeros(silu(rows.joined(1) * per_channel(scale) + per_channel(shift)), ROW_MULTIPLE)
+}
+
+fn with_zeros(x: Tensor<4>, multiple: usize) -> Tensor<4> {
+    let [batch, channels, rows, width] = x.dims();
+    let missing = rows.next_multiple_of(multiple) - rows;
+    if missing == 0 {
+        return x;
+    }
+    let zeros = Tensor::zeros([batch, channels, missing, width], &x.device());
+    Tensor::cat(vec![x, zeros], 2)
 }
 
 fn has_kernel(x: &Tensor<4>) -> bool {
@@ -158,9 +173,9 @@ impl BandOps for Flex {
         if halo.has_below {
             parts.push(planes(&below));
         }
-        let n_rows: usize = parts.iter().map(|part| part.shape[2]).sum();
+        let n_rows = parts.iter().map(|part| part.shape[2]).sum::<usize>().next_multiple_of(ROW_MULTIPLE);
         let affine = Affine { scale: numbers(&scale), shift: numbers(&shift) };
-        let rows = bands::scaled_silu(&parts, affine);
+        let rows = bands::scaled_silu(&parts, n_rows, affine);
         FlexTensor::from_data(TensorData::new(rows, [batch, channels, n_rows, width]))
     }
 }

@@ -16,7 +16,9 @@ mod moves;
 mod ops;
 mod update;
 
-pub use bands::{BandRows, group_moments, group_moments_reference, scaled_silu, scaled_silu_reference};
+pub use bands::{
+    BandRows, ROW_MULTIPLE, group_moments, group_moments_reference, scaled_silu, scaled_silu_reference,
+};
 pub use functions::{
     attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
     group_norm_reference, layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu,

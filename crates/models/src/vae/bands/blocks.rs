@@ -1,7 +1,7 @@
 //! The autoencoder's blocks, band by band; each does what its namesake for whole pictures does.
 
 use burn::tensor::Tensor;
-use byteedit_nn::kernels::BandRows;
+use byteedit_nn::kernels::{BandRows, ROW_MULTIPLE};
 use byteedit_nn::{Conv2d, ResnetBlock2D};
 
 use super::norm::BandNorm;
@@ -11,8 +11,10 @@ use crate::vae::{Decoder, Encoder, VaeBlock};
 impl Encoder {
     /// As `forward`, in bands.
     pub(in crate::vae) fn forward_in_bands(&self, pixels: Tensor<4>, height: BandHeight) -> Tensor<4> {
-        let mut x: Bands =
-            Bands::split(pixels, height).into_rows().map(|rows| convolved(&self.conv_in, rows)).collect();
+        let mut x: Bands = Bands::split(pixels, height)
+            .into_rows()
+            .map(|rows| own(rows, |rows| self.conv_in.forward(rows.joined(1)), 1))
+            .collect();
         for block in &self.down_blocks {
             x = block.forward_in_bands(x, height);
         }
@@ -43,16 +45,18 @@ impl VaeBlock {
             // A row of the result needs the two rows above it and one below; bands are even.
             let halved = x.into_rows().map(|mut rows| {
                 rows.above = None;
-                downsampler.forward(rows.joined())
+                downsampler.forward(rows.joined(1))
             });
             x = halved.collect::<Bands>().resized(height);
         }
         for upsampler in &self.upsamplers {
             let doubled = x.resized(height.before_doubling()).into_rows().map(|rows| {
-                let halo = rows.halo().map(|n_rows| 2 * n_rows);
-                let rows = rows.joined();
-                let [_, _, n_rows, width] = rows.dims();
-                without(upsampler.forward(rows, [2 * n_rows, 2 * width]), halo)
+                let double = |rows: BandRows| {
+                    let rows = rows.joined(ROW_MULTIPLE / 2);
+                    let [_, _, n_rows, width] = rows.dims();
+                    upsampler.forward(rows, [2 * n_rows, 2 * width])
+                };
+                own(rows, double, 2)
             });
             x = doubled.collect();
         }
@@ -68,38 +72,28 @@ fn through_resnet(resnet: &ResnetBlock2D, x: Bands) -> Bands {
         Some(conv) => {
             let both = x.into_rows().map(|rows| {
                 let shortcut = conv.forward(rows.band.clone());
-                let halo = rows.halo();
-                (without(resnet.conv1.forward(norm.rows(rows)), halo), shortcut)
+                (own(rows, |rows| resnet.conv1.forward(norm.rows(rows)), 1), shortcut)
             });
             let (h, shortcut): (Vec<_>, Vec<_>) = both.unzip();
             (h.into_iter().collect(), shortcut.into_iter().collect())
         }
     };
     let norm = BandNorm::new(&resnet.norm2, &h);
-    let sums = h.into_rows().zip(shortcut).map(|(rows, shortcut)| {
-        let halo = rows.halo();
-        shortcut + without(resnet.conv2.forward(norm.rows(rows)), halo)
-    });
+    let sums = h
+        .into_rows()
+        .zip(shortcut)
+        .map(|(rows, shortcut)| shortcut + own(rows, |rows| resnet.conv2.forward(norm.rows(rows)), 1));
     sums.collect()
 }
 
 /// A convolution behind a norm.
 fn normed(x: Bands, norm: &BandNorm, conv: &Conv2d) -> Bands {
-    let bands = x.into_rows().map(|rows| {
-        let halo = rows.halo();
-        without(conv.forward(norm.rows(rows)), halo)
-    });
-    bands.collect()
+    x.into_rows().map(|rows| own(rows, |rows| conv.forward(norm.rows(rows)), 1)).collect()
 }
 
-/// A 3x3 convolution of a band that sees its neighbours.
-fn convolved(conv: &Conv2d, rows: BandRows) -> Tensor<4> {
-    let halo = rows.halo();
-    without(conv.forward(rows.joined()), halo)
-}
-
-/// What a convolution made of the band itself: at its neighbours' rows it saw zeros beyond them.
-fn without(y: Tensor<4>, [above, below]: [usize; 2]) -> Tensor<4> {
-    let n_rows = y.dims()[2];
-    y.narrow(2, above, n_rows - above - below)
+/// What `op` makes of the band itself, `scale` rows of each of its rows: what it makes of the neighbours'
+/// rows lacks what lies beyond them.
+fn own(rows: BandRows, op: impl FnOnce(BandRows) -> Tensor<4>, scale: usize) -> Tensor<4> {
+    let ([above, _], n_rows) = (rows.halo(), rows.band.dims()[2]);
+    op(rows).narrow(2, scale * above, scale * n_rows)
 }

@@ -32,6 +32,8 @@ pub(super) struct BandHeight {
     pub(super) n_positions: usize,
     /// Its rows are a multiple of this, and no fewer.
     pub(super) multiple: usize,
+    /// And so many less, to make room for the neighbours' rows.
+    pub(super) less: usize,
 }
 
 impl BandHeight {
@@ -41,7 +43,7 @@ impl BandHeight {
     }
 
     fn rows(self, width: usize) -> usize {
-        (self.n_positions / width / self.multiple).max(1) * self.multiple
+        (self.n_positions / width / self.multiple).max(1) * self.multiple - self.less
     }
 }
 
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn bands_are_cut_joined_and_put_together_again() {
-        let height = |rows: usize| BandHeight { n_positions: 3 * rows, multiple: 2 };
+        let height = |rows: usize| BandHeight { n_positions: 3 * rows, multiple: 2, less: 0 };
         for (rows, first, second, expected) in [
             (20, 8, 4, vec![4, 4, 4, 4, 4]),
             (20, 4, 9, vec![8, 8, 4]),
@@ -140,10 +142,10 @@ mod tests {
 
     #[test]
     fn every_band_meets_its_neighbours_once() {
-        let bands = Bands::split(picture(10), BandHeight { n_positions: 12, multiple: 1 });
+        let bands = Bands::split(picture(10), BandHeight { n_positions: 15, multiple: 1, less: 1 });
         let rows: Vec<[usize; 2]> = bands.clone().into_rows().map(|rows| rows.halo()).collect();
         assert_eq!(rows, [[0, 1], [1, 1], [1, 0]]);
-        let joined: Vec<usize> = bands.into_rows().map(|rows| rows.joined().dims()[2]).collect();
+        let joined: Vec<usize> = bands.into_rows().map(|rows| rows.joined(1).dims()[2]).collect();
         assert_eq!(joined, [5, 6, 3]);
     }
 }

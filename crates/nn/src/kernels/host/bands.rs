@@ -52,9 +52,9 @@ pub(in super::super) struct Affine<'a> {
     pub(in super::super) shift: &'a [f32],
 }
 
-/// `silu(scale x + shift)` of the rows of several parts, one below the other.
-pub(in super::super) fn scaled_silu(parts: &[Planes<'_>], affine: Affine<'_>) -> Vec<f32> {
-    let plane: usize = parts.iter().map(|part| part.shape[2] * part.shape[3]).sum();
+/// `silu(scale x + shift)` of the rows of several parts, one below the other, and zeros up to `n_rows`.
+pub(in super::super) fn scaled_silu(parts: &[Planes<'_>], n_rows: usize, affine: Affine<'_>) -> Vec<f32> {
+    let plane = n_rows * parts[0].shape[3];
     let mut rows = vec![0.0; parts[0].n_planes() * plane];
     rows.par_chunks_exact_mut(plane).enumerate().for_each(|(index, mut out)| {
         let (scale, shift) = (affine.scale[index], affine.shift[index]);
