@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use byteedit_nn::kernels::ROW_MULTIPLE;
 use byteedit_nn::{Conv2d, Init};
 
-use super::bands::{BAND_POSITIONS, BandHeight};
+use super::strips::{STRIP_POSITIONS, StripHeight};
 use super::{AutoencoderKLConfig, Decoder, DiagonalGaussian, Encoder};
 use crate::ModelError;
 use crate::component::Component;
@@ -41,52 +41,52 @@ impl AutoencoderKL {
         self.decoder.forward(self.before_decoder(raw_latents))
     }
 
-    /// [`Self::encode`] layer by layer in horizontal bands of about `n_positions` positions, with a third
+    /// [`Self::encode`] layer by layer in horizontal strips of about `n_positions` positions, with a third
     /// of the memory. The result is that of the whole picture, up to the rounding of sums.
     ///
     /// # Shapes
     /// - as [`Self::encode`]
-    pub fn encode_in_bands(&self, pixels: Tensor<4>, n_positions: usize) -> DiagonalGaussian {
-        // A band must be even at every resolution.
-        let height = BandHeight { n_positions, multiple: self.config.downscale(), less: 0 };
-        self.posterior(self.encoder.forward_in_bands(pixels, height))
+    pub fn encode_in_strips(&self, pixels: Tensor<4>, n_positions: usize) -> DiagonalGaussian {
+        // A strip must be even at every resolution.
+        let height = StripHeight { n_positions, multiple: self.config.downscale(), less: 0 };
+        self.posterior(self.encoder.forward_in_strips(pixels, height))
     }
 
-    /// [`Self::decode`] layer by layer in horizontal bands of about `n_positions` positions, with a third
+    /// [`Self::decode`] layer by layer in horizontal strips of about `n_positions` positions, with a third
     /// of the memory. The result is that of the whole picture, up to the rounding of sums.
     ///
     /// # Shapes
     /// - as [`Self::decode`]
-    pub fn decode_in_bands(&self, raw_latents: Tensor<4>, n_positions: usize) -> Tensor<4> {
+    pub fn decode_in_strips(&self, raw_latents: Tensor<4>, n_positions: usize) -> Tensor<4> {
         // With a row of each neighbour it is a multiple again.
-        let height = BandHeight { n_positions, multiple: ROW_MULTIPLE, less: 2 };
-        self.decoder.forward_in_bands(self.before_decoder(raw_latents), height)
+        let height = StripHeight { n_positions, multiple: ROW_MULTIPLE, less: 2 };
+        self.decoder.forward_in_strips(self.before_decoder(raw_latents), height)
     }
 
     /// The mean of the posterior times `scaling_factor`: the latents that diffusion works on. Pictures of
-    /// more than [`BAND_POSITIONS`] pixels are encoded in bands.
+    /// more than [`STRIP_POSITIONS`] pixels are encoded in strips.
     ///
     /// # Shapes
     /// - as [`Self::encode`]
     pub fn latents_from_pixels(&self, pixels: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = pixels.dims();
-        let posterior = if height * width > BAND_POSITIONS {
-            self.encode_in_bands(pixels, BAND_POSITIONS)
+        let posterior = if height * width > STRIP_POSITIONS {
+            self.encode_in_strips(pixels, STRIP_POSITIONS)
         } else {
             self.encode(pixels)
         };
         posterior.mean * self.config.scaling_factor
     }
 
-    /// The inverse of [`Self::latents_from_pixels`], up to what the autoencoder loses; in bands as there.
+    /// The inverse of [`Self::latents_from_pixels`], up to what the autoencoder loses; in strips as there.
     ///
     /// # Shapes
     /// - as [`Self::decode`]
     pub fn pixels_from_latents(&self, latents: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = latents.dims();
         let raw_latents = latents / self.config.scaling_factor;
-        if height * width * self.config.downscale().pow(2) > BAND_POSITIONS {
-            self.decode_in_bands(raw_latents, BAND_POSITIONS)
+        if height * width * self.config.downscale().pow(2) > STRIP_POSITIONS {
+            self.decode_in_strips(raw_latents, STRIP_POSITIONS)
         } else {
             self.decode(raw_latents)
         }

@@ -8,17 +8,14 @@
 //! `[batch, channels, height, width]`, tokens `[batch, tokens, heads * d_head]`.
 
 mod autodiff;
-mod bands;
 mod flex;
 mod functions;
 mod host;
 mod moves;
 mod ops;
+mod strips;
 mod update;
 
-pub use bands::{
-    BandRows, ROW_MULTIPLE, group_moments, group_moments_reference, scaled_silu, scaled_silu_reference,
-};
 pub use functions::{
     attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
     group_norm_reference, layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu,
@@ -27,5 +24,8 @@ pub use functions::{
 pub use moves::{
     add, add_reference, concat_channels, concat_channels_reference, doubled, doubled_reference, transposed,
     transposed_reference,
+};
+pub use strips::{
+    ROW_MULTIPLE, StripRows, group_moments, group_moments_reference, scaled_silu, scaled_silu_reference,
 };
 pub use update::{AdamWNumbers, AdamWState, adamw, adamw_reference, square_sums, square_sums_reference};

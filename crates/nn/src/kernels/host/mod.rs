@@ -6,7 +6,6 @@
 pub(super) mod attention;
 pub(super) mod attention_grad;
 pub(super) mod band;
-pub(super) mod bands;
 pub(super) mod conv;
 pub(super) mod gated;
 pub(super) mod layer_norm;
@@ -21,6 +20,7 @@ mod product;
 pub(super) mod quick_gelu;
 mod scratch;
 mod softmax;
+pub(super) mod strips;
 mod sums;
 mod turn;
 pub(super) mod update;

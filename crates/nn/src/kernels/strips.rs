@@ -1,7 +1,7 @@
-//! Group norm for pictures that pass through a network in horizontal bands: the moments of a band, and a
-//! band's rows, with one row of each neighbour, normalised by moments of the whole picture.
+//! Group norm for pictures that pass through a network in horizontal strips: the moments of a strip, and a
+//! strip's rows, with one row of each neighbour, normalised by moments of the whole picture.
 //!
-//! Bands are for inference. Under autodiff, and on every other backend, the reference runs.
+//! Strips are for inference. Under autodiff, and on every other backend, the reference runs.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension};
@@ -10,29 +10,29 @@ use burn::tensor::{DType, Tensor, TensorData, assert_shape};
 use burn_dispatch::DispatchDevice;
 use burn_flex::FlexTensor;
 
-use super::host::bands::{self, Affine, Planes};
+use super::host::strips::{self, Affine, Planes};
 
 /// Rows of which a 3x3 convolution wants a multiple, to be computed in the fewest multiplications.
 pub const ROW_MULTIPLE: usize = 4;
 
-/// A band and what borders on it.
+/// A strip and what borders on it.
 #[derive(Debug, Clone)]
-pub struct BandRows {
-    /// The band above, of which the last row is used; `None` at the top of the picture.
+pub struct StripRows {
+    /// The strip above, of which the last row is used; `None` at the top of the picture.
     pub above: Option<Tensor<4>>,
-    /// The band itself, `[batch, channels, rows, width]`.
-    pub band: Tensor<4>,
-    /// The band below, of which the first row is used; `None` at the bottom of the picture.
+    /// The strip itself, `[batch, channels, rows, width]`.
+    pub strip: Tensor<4>,
+    /// The strip below, of which the first row is used; `None` at the bottom of the picture.
     pub below: Option<Tensor<4>>,
 }
 
-impl BandRows {
+impl StripRows {
     /// Rows that belong to the neighbours, at the top and at the bottom: 0 or 1 each.
     pub fn halo(&self) -> [usize; 2] {
         [usize::from(self.above.is_some()), usize::from(self.below.is_some())]
     }
 
-    /// The band between its neighbours' rows, above as many rows of zeros as make their number a multiple.
+    /// The strip between its neighbours' rows, above as many rows of zeros as make their number a multiple.
     ///
     /// # Shapes
     /// - returns `[batch, channels, rows + halo + zeros, width]`
@@ -41,14 +41,14 @@ impl BandRows {
         with_zeros(Tensor::cat(parts, 2), multiple)
     }
 
-    /// The rows above, the band, the rows below.
+    /// The rows above, the strip, the rows below.
     fn parts(self) -> [Option<Tensor<4>>; 3] {
         let last = |above: Tensor<4>| {
             let rows = above.dims()[2];
             above.narrow(2, rows - 1, 1)
         };
         let first = |below: Tensor<4>| below.narrow(2, 0, 1);
-        [self.above.map(last), Some(self.band), self.below.map(first)]
+        [self.above.map(last), Some(self.strip), self.below.map(first)]
     }
 }
 
@@ -59,7 +59,7 @@ impl BandRows {
 /// - returns `[batch, n_groups, 2]`, the mean first
 pub fn group_moments(x: Tensor<4>, n_groups: usize) -> Tensor<3> {
     if has_kernel(&x) {
-        return Tensor::from_dispatch(<Dispatch as BandOps>::band_moments(x.into_dispatch(), n_groups));
+        return Tensor::from_dispatch(<Dispatch as StripOps>::strip_moments(x.into_dispatch(), n_groups));
     }
     group_moments_reference(x, n_groups)
 }
@@ -73,29 +73,29 @@ pub fn group_moments_reference(x: Tensor<4>, n_groups: usize) -> Tensor<3> {
     Tensor::cat(vec![mean, squares], 2)
 }
 
-/// `silu(scale x + shift)` of a band and its neighbours' rows, above as many rows of zeros as make their
+/// `silu(scale x + shift)` of a strip and its neighbours' rows, above as many rows of zeros as make their
 /// number a [`ROW_MULTIPLE`]: below the picture they are its padding, and what a convolution makes of the
 /// last row of a neighbour is of no use anyway.
 ///
 /// # Shapes
 /// - `scale`, `shift`: `[batch, channels]`
 /// - returns `[batch, channels, rows + halo + zeros, width]`
-pub fn scaled_silu(rows: BandRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<4> {
-    let [batch, channels, _, _] = rows.band.dims();
+pub fn scaled_silu(rows: StripRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<4> {
+    let [batch, channels, _, _] = rows.strip.dims();
     assert_shape!(scale, [batch, channels]);
     assert_shape!(shift, [batch, channels]);
-    if !has_kernel(&rows.band) {
+    if !has_kernel(&rows.strip) {
         return scaled_silu_reference(rows, scale, shift);
     }
     let [has_above, has_below] = rows.halo().map(|n_rows| n_rows > 0);
-    let [above, band, below] = rows.parts();
+    let [above, strip, below] = rows.parts();
     // What is not there is not looked at, but a kernel has no optional tensors.
-    let present = |part: Option<Tensor<4>>, band: &Tensor<4>| part.unwrap_or_else(|| band.clone());
-    let band = band.expect("a band has itself; this is a bug");
-    Tensor::from_dispatch(<Dispatch as BandOps>::band_scaled_silu(
-        present(above, &band).into_dispatch(),
-        present(below, &band).into_dispatch(),
-        band.into_dispatch(),
+    let present = |part: Option<Tensor<4>>, strip: &Tensor<4>| part.unwrap_or_else(|| strip.clone());
+    let strip = strip.expect("a strip has itself; this is a bug");
+    Tensor::from_dispatch(<Dispatch as StripOps>::strip_scaled_silu(
+        present(above, &strip).into_dispatch(),
+        present(below, &strip).into_dispatch(),
+        strip.into_dispatch(),
         scale.into_dispatch(),
         shift.into_dispatch(),
         Halo { has_above, has_below },
@@ -103,8 +103,8 @@ pub fn scaled_silu(rows: BandRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor
 }
 
 /// [`scaled_silu`] by ordinary operations.
-pub fn scaled_silu_reference(rows: BandRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<4> {
-    let [batch, channels, _, _] = rows.band.dims();
+pub fn scaled_silu_reference(rows: StripRows, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<4> {
+    let [batch, channels, _, _] = rows.strip.dims();
     let per_channel = |values: Tensor<2>| values.reshape([batch, channels, 1, 1]);
     with_zeros(silu(rows.joined(1) * per_channel(scale) + per_channel(shift)), ROW_MULTIPLE)
 }
@@ -123,50 +123,50 @@ fn has_kernel(x: &Tensor<4>) -> bool {
     x.dtype() == DType::F32 && matches!(x.device().as_dispatch(), DispatchDevice::Flex(_))
 }
 
-/// Which neighbours a band has.
+/// Which neighbours a strip has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Halo {
     has_above: bool,
     has_below: bool,
 }
 
-/// The operations on bands that have kernels.
+/// The operations on strips that have kernels.
 #[backend_extension(Flex)]
-pub(super) trait BandOps: Backend {
+pub(super) trait StripOps: Backend {
     /// See [`group_moments`].
-    fn band_moments(x: FloatTensor<Self>, n_groups: usize) -> FloatTensor<Self>;
+    fn strip_moments(x: FloatTensor<Self>, n_groups: usize) -> FloatTensor<Self>;
 
     /// See [`scaled_silu`]; a neighbour that `halo` does not have is not read.
-    fn band_scaled_silu(
+    fn strip_scaled_silu(
         above: FloatTensor<Self>,
         below: FloatTensor<Self>,
-        band: FloatTensor<Self>,
+        strip: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         shift: FloatTensor<Self>,
         halo: Halo,
     ) -> FloatTensor<Self>;
 }
 
-impl BandOps for Flex {
-    fn band_moments(x: FlexTensor, n_groups: usize) -> FlexTensor {
+impl StripOps for Flex {
+    fn strip_moments(x: FlexTensor, n_groups: usize) -> FlexTensor {
         let x = whole_planes(x);
         let planes = planes(&x);
-        let moments = bands::moments(planes, n_groups);
+        let moments = strips::moments(planes, n_groups);
         FlexTensor::from_data(TensorData::new(moments, [planes.shape[0], n_groups, 2]))
     }
 
-    fn band_scaled_silu(
+    fn strip_scaled_silu(
         above: FlexTensor,
         below: FlexTensor,
-        band: FlexTensor,
+        strip: FlexTensor,
         scale: FlexTensor,
         shift: FlexTensor,
         halo: Halo,
     ) -> FlexTensor {
-        let [above, band, below] = [above, band, below].map(whole_planes);
+        let [above, strip, below] = [above, strip, below].map(whole_planes);
         let [scale, shift] = [scale, shift].map(|values| values.to_contiguous());
-        let [batch, channels, _, width] = planes(&band).shape;
-        let mut parts = vec![planes(&band)];
+        let [batch, channels, _, width] = planes(&strip).shape;
+        let mut parts = vec![planes(&strip)];
         if halo.has_above {
             parts.insert(0, planes(&above));
         }
@@ -175,7 +175,7 @@ impl BandOps for Flex {
         }
         let n_rows = parts.iter().map(|part| part.shape[2]).sum::<usize>().next_multiple_of(ROW_MULTIPLE);
         let affine = Affine { scale: numbers(&scale), shift: numbers(&shift) };
-        let rows = bands::scaled_silu(&parts, n_rows, affine);
+        let rows = strips::scaled_silu(&parts, n_rows, affine);
         FlexTensor::from_data(TensorData::new(rows, [batch, channels, n_rows, width]))
     }
 }

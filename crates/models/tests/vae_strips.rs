@@ -1,4 +1,4 @@
-//! In bands the autoencoder gives what it gives for the whole picture, wherever the bands end.
+//! In strips the autoencoder gives what it gives for the whole picture, wherever the strips end.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_models::Component;
@@ -22,25 +22,25 @@ fn picture(channels: usize, height: usize, width: usize) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, shape), &Device::default())
 }
 
-fn assert_same(in_bands: &DiagonalGaussian, whole: &DiagonalGaussian) {
-    assert_close(&in_bands.mean, &whole.mean, tol::f32_golden());
-    assert_close(&in_bands.log_var, &whole.log_var, tol::f32_golden());
+fn assert_same(in_strips: &DiagonalGaussian, whole: &DiagonalGaussian) {
+    assert_close(&in_strips.mean, &whole.mean, tol::f32_golden());
+    assert_close(&in_strips.log_var, &whole.log_var, tol::f32_golden());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn bands_of_any_height_give_the_whole(rows in 1_usize..9, columns in 1_usize..9, n_positions in 1_usize..600) {
+    fn strips_of_any_height_give_the_whole(rows in 1_usize..9, columns in 1_usize..9, n_positions in 1_usize..600) {
         let vae = sd_like();
         let pixels = picture(3, 4 * rows, 4 * columns);
-        assert_same(&vae.encode_in_bands(pixels.clone(), n_positions), &vae.encode(pixels));
+        assert_same(&vae.encode_in_strips(pixels.clone(), n_positions), &vae.encode(pixels));
         let latents = picture(4, rows, columns);
-        assert_close(&vae.decode_in_bands(latents.clone(), n_positions), &vae.decode(latents), tol::f32_golden());
+        assert_close(&vae.decode_in_strips(latents.clone(), n_positions), &vae.decode(latents), tol::f32_golden());
     }
 }
 
-/// What users see: the trained autoencoder of the small model, on a picture that is cut into bands.
+/// What users see: the trained autoencoder of the small model, on a picture that is cut into strips.
 #[test]
 fn large_pictures_differ_by_less_than_a_level() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini/vae");
@@ -50,22 +50,22 @@ fn large_pictures_differ_by_less_than_a_level() {
     let latents = vae.latents_from_pixels(pixels.clone());
     assert_close(&latents, &(vae.encode(pixels).mean * vae.config().scaling_factor), tol::f32_net());
     let whole = vae.decode(latents.clone() / vae.config().scaling_factor);
-    let in_bands = vae.pixels_from_latents(latents);
-    let largest = (in_bands - whole).abs().max().into_scalar::<f32>();
+    let in_strips = vae.pixels_from_latents(latents);
+    let largest = (in_strips - whole).abs().max().into_scalar::<f32>();
     // A level of 255 is 2 / 255 in [-1, 1]; a hundredth of it is left for the rounding of sums.
     assert!(largest < 0.02 / 255.0, "{largest}");
 }
 
-/// The same network in diffusers, which knows no bands.
+/// The same network in diffusers, which knows no strips.
 #[test]
-fn bands_reproduce_the_golden_values() {
+fn strips_reproduce_the_golden_values() {
     let dir = case_dir!("vae_sd");
     let golden = byteedit_testing::golden::load(dir.join("expected.safetensors"));
     let device = Device::default();
     let vae: AutoencoderKL =
         byteedit_models::store::load_component(&dir, &device).expect("the checkpoint loads");
-    let posterior = vae.encode_in_bands(golden.float("pixels", &device), 64);
+    let posterior = vae.encode_in_strips(golden.float("pixels", &device), 64);
     assert_close(&posterior.mean, &golden.float("mean", &device), tol::f32_golden());
-    let pixels = vae.decode_in_bands(golden.float("raw_latents", &device), 64);
+    let pixels = vae.decode_in_strips(golden.float("raw_latents", &device), 64);
     assert_close(&pixels, &golden.float("decoded", &device), tol::f32_golden());
 }

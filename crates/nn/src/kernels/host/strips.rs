@@ -1,4 +1,4 @@
-//! Group norm of a picture that is never whole in memory: moments of a band, and the norm of a band's rows
+//! Group norm of a picture that is never whole in memory: moments of a strip, and the norm of a strip's rows
 //! with moments that others have contributed to.
 
 use multiversion::multiversion;

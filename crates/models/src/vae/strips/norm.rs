@@ -1,13 +1,13 @@
-//! A group norm whose statistics are those of the whole picture, seen band by band.
+//! A group norm whose statistics are those of the whole picture, seen strip by strip.
 
 use burn::tensor::Tensor;
 use byteedit_nn::GroupNorm;
-use byteedit_nn::kernels::{BandRows, group_moments, scaled_silu};
+use byteedit_nn::kernels::{StripRows, group_moments, scaled_silu};
 
-use super::Bands;
+use super::Strips;
 
 /// A group norm with a `SiLU` behind it, made ready for one picture.
-pub(super) struct BandNorm {
+pub(super) struct StripNorm {
     /// `[batch, channels]`
     scale: Tensor<2>,
     /// `[batch, channels]`
@@ -22,9 +22,9 @@ struct Moments {
 }
 
 impl Moments {
-    fn of(band: &Tensor<4>, n_groups: usize) -> Self {
-        let [_, channels, rows, width] = band.dims();
-        let moments = group_moments(band.clone(), n_groups);
+    fn of(strip: &Tensor<4>, n_groups: usize) -> Self {
+        let [_, channels, rows, width] = strip.dims();
+        let moments = group_moments(strip.clone(), n_groups);
         Self {
             count: (channels / n_groups * rows * width) as f64,
             mean: moments.clone().narrow(2, 0, 1),
@@ -44,11 +44,11 @@ impl Moments {
     }
 }
 
-impl BandNorm {
-    pub(super) fn new(norm: &GroupNorm, x: &Bands) -> Self {
-        let moments = x.iter().map(|band| Moments::of(band, norm.n_groups));
+impl StripNorm {
+    pub(super) fn new(norm: &GroupNorm, x: &Strips) -> Self {
+        let moments = x.iter().map(|strip| Moments::of(strip, norm.n_groups));
         let Moments { count, mean, squares } =
-            moments.reduce(Moments::and).expect("a picture has a band; this is a bug");
+            moments.reduce(Moments::and).expect("a picture has a strip; this is a bug");
         let deviation = (squares / count + norm.epsilon).sqrt();
         let [batch, n_groups, _] = mean.dims();
         let channels = norm.weight.lazy_shape()[0];
@@ -60,8 +60,8 @@ impl BandNorm {
         Self { scale, shift }
     }
 
-    /// The band and its neighbours' rows, normalised.
-    pub(super) fn rows(&self, rows: BandRows) -> Tensor<4> {
+    /// The strip and its neighbours' rows, normalised.
+    pub(super) fn rows(&self, rows: StripRows) -> Tensor<4> {
         scaled_silu(rows, self.scale.clone(), self.shift.clone())
     }
 }

@@ -1,8 +1,8 @@
-//! A picture in bands is the picture: kernels against references, and bands against the whole.
+//! A picture in strips is the picture: kernels against references, and strips against the whole.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_nn::kernels::{
-    BandRows, group_moments, group_moments_reference, scaled_silu, scaled_silu_reference,
+    StripRows, group_moments, group_moments_reference, scaled_silu, scaled_silu_reference,
 };
 use byteedit_testing::{assert_close, tol};
 use proptest::prelude::*;
@@ -42,14 +42,14 @@ proptest! {
         batch in 1_usize..3, channels in 1_usize..9, rows in prop::array::uniform3(1_usize..9),
         width in 1_usize..40, above in any::<bool>(), below in any::<bool>(), is_view in any::<bool>(),
     ) {
-        let band = |rows: usize| {
+        let strip = |rows: usize| {
             let x = noise([batch, channels, rows + 2, width], 0.0);
             if is_view { x.narrow(2, 1, rows) } else { x }
         };
-        let rows = BandRows {
-            above: above.then(|| band(rows[0])),
-            band: band(rows[1]),
-            below: below.then(|| band(rows[2])),
+        let rows = StripRows {
+            above: above.then(|| strip(rows[0])),
+            strip: strip(rows[1]),
+            below: below.then(|| strip(rows[2])),
         };
         let (scale, shift) = (noise([batch, channels], 1.0), noise([batch, channels], 0.0));
         let expected = scaled_silu_reference(rows.clone(), scale.clone(), shift.clone());
@@ -59,11 +59,14 @@ proptest! {
 
 /// One row of each neighbour: the last above, the first below.
 #[test]
-fn a_band_borders_on_the_nearest_rows() {
+fn a_strip_borders_on_the_nearest_rows() {
     let row = |value: f32| Tensor::<4>::full([1, 1, 1, 2], value, &Device::flex());
-    let band = |values: [f32; 2]| Tensor::cat(values.map(row).to_vec(), 2);
-    let rows =
-        BandRows { above: Some(band([1.0, 2.0])), band: band([3.0, 4.0]), below: Some(band([5.0, 6.0])) };
+    let strip = |values: [f32; 2]| Tensor::cat(values.map(row).to_vec(), 2);
+    let rows = StripRows {
+        above: Some(strip([1.0, 2.0])),
+        strip: strip([3.0, 4.0]),
+        below: Some(strip([5.0, 6.0])),
+    };
     let expected = Tensor::cat([2.0, 3.0, 4.0, 5.0].map(row).to_vec(), 2);
     assert_eq!(rows.halo(), [1, 1]);
     assert_close(&rows.clone().joined(1), &expected, tol::exact());
