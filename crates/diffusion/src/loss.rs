@@ -19,6 +19,21 @@ pub fn mse_per_item(output: Tensor<4>, target: Tensor<4>) -> Tensor<1> {
     squares.mean_dim(1).reshape([batch])
 }
 
+/// Mean squared error of every item, where some numbers count more than others: `Σ w e² / Σ w`.
+///
+/// # Shapes
+/// - `output`, `target`: `[batch, channels, height, width]`
+/// - `weights`: the same, 0 or more, and not all 0 in any item
+/// - returns: `[batch]`
+pub fn weighted_mse_per_item(output: Tensor<4>, target: Tensor<4>, weights: Tensor<4>) -> Tensor<1> {
+    let [batch, channels, height, width] = output.dims();
+    let mean = |numbers: Tensor<4>| {
+        let flat: Tensor<2> = numbers.reshape([batch, channels * height * width]);
+        flat.mean_dim(1).reshape([batch])
+    };
+    mean((output - target).square() * weights.clone()) / mean(weights)
+}
+
 /// `min(SNR, γ)`, as the weight of an error in the network's own output (Hang et al. 2023).
 ///
 /// The paper weighs the squared error in `x_0`. A squared error in `ε` is `SNR` times the one in `x_0`
@@ -54,7 +69,7 @@ mod tests {
     use burn::tensor::{Device, Tensor};
     use proptest::prelude::*;
 
-    use super::{min_snr_weight, mse_per_item, weighted_mean};
+    use super::{min_snr_weight, mse_per_item, weighted_mean, weighted_mse_per_item};
     use crate::level::NoiseLevel;
     use crate::prediction::Prediction;
 
@@ -69,6 +84,21 @@ mod tests {
         let losses = mse_per_item(output, Tensor::zeros([2, 1, 1, 2], &device));
         assert_eq!(read(losses.clone()), [2.5, 8.0]);
         assert_eq!(read(weighted_mean(losses, &[2.0, 0.5])), [4.5]);
+    }
+
+    #[test]
+    fn heavy_numbers_count_more() {
+        let device = Device::default();
+        let output = Tensor::<4>::from_data([[[[1.0_f32, 2.0]], [[3.0, 0.0]]]], &device);
+        let zeros = Tensor::zeros([1, 2, 1, 2], &device);
+        let loss = |weights: [[[[f32; 2]; 1]; 2]; 1]| {
+            let weights = Tensor::from_data(weights, &device);
+            read(weighted_mse_per_item(output.clone(), zeros.clone(), weights))
+        };
+        assert_eq!(loss([[[[1.0, 1.0]], [[1.0, 1.0]]]]), read(mse_per_item(output.clone(), zeros.clone())));
+        assert_eq!(loss([[[[1.0, 0.0]], [[1.0, 0.0]]]]), [5.0]);
+        // (1 * 1 + 3 * 4) / 4
+        assert_eq!(loss([[[[1.0, 3.0]], [[0.0, 0.0]]]]), [3.25]);
     }
 
     proptest! {

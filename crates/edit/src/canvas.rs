@@ -79,7 +79,7 @@ impl EditModel {
             return Ok(Painted { images: Vec::new(), timings: Timings::default(), work: encoder.work });
         }
         let begin = Instant::now();
-        let conditions = Conditions::new(self, canvases, sampling, encoder);
+        let conditions = Conditions::new(self, canvases, sampling, encoder)?;
         let encoded = Instant::now();
 
         let seeds: Vec<u64> = canvases.iter().map(|canvas| canvas.seed).collect();
@@ -142,13 +142,13 @@ impl EditModel {
             }
             Ok(denoise.finish()?)
         };
-        match (&conditions.source_latents, self.is_inpainting()) {
-            (Some(source), false) => {
+        match conditions.source_latents.as_ref().filter(|_| self.keeps_unmasked()) {
+            Some(known) => {
                 let mask = conditions.edit_mask.clone();
-                let keep = KeepUnmasked::new(guided, source.clone(), initial, mask)?;
+                let keep = KeepUnmasked::new(guided, known.clone(), initial, mask)?;
                 Ok(keep.restore(run(&keep)?))
             }
-            _ => run(&guided),
+            None => run(&guided),
         }
     }
 

@@ -4,7 +4,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_image::{Mask, Size, UnitImage};
 
 use crate::canvas::Canvas;
-use crate::encoder::{CanvasLatents, Encoder};
+use crate::encoder::{CanvasLatents, Encoder, Source};
+use crate::error::Result;
 use crate::model::EditModel;
 use crate::request::Sampling;
 
@@ -14,7 +15,7 @@ pub(crate) struct Conditions {
     pub(crate) edit_mask: Tensor<4>,
     /// Latents of the canvases with grey holes, `[n, channels, side, side]`; inpainting models only.
     pub(crate) masked_latents: Option<Tensor<4>>,
-    /// Latents of the canvases themselves, `[n, channels, side, side]`, where something of them stays.
+    /// Latents of the canvases with all that is kept of them, `[n, channels, side, side]`; see [`Source`].
     pub(crate) source_latents: Option<Tensor<4>>,
     /// Features of the prompts, `[n, tokens, width]`.
     pub(crate) positive: Tensor<3>,
@@ -29,10 +30,15 @@ impl Conditions {
         canvases: &[Canvas<'_>],
         sampling: &Sampling,
         encoder: &mut Encoder,
-    ) -> Self {
-        let needs_source = !model.is_inpainting() || sampling.strength < 1.0;
+    ) -> Result<Self> {
+        let source = match (model.is_inpainting(), model.keeps_unmasked()) {
+            (false, _) => Source::Picture,
+            (true, _) if sampling.strength < 1.0 => Source::Picture,
+            (true, true) => Source::Filled,
+            (true, false) => Source::Nothing,
+        };
         let latents: Vec<CanvasLatents> =
-            canvases.iter().map(|canvas| encoder.canvas(model, canvas, needs_source)).collect();
+            canvases.iter().map(|canvas| encoder.canvas(model, canvas, source)).collect::<Result<_>>()?;
         let batch = |of: fn(CanvasLatents) -> Option<Tensor<4>>| -> Option<Tensor<4>> {
             Some(Tensor::cat(latents.iter().cloned().map(of).collect::<Option<_>>()?, 0))
         };
@@ -44,13 +50,13 @@ impl Conditions {
         let n = prompts.len();
         let negatives = vec![negative; if is_guided { n } else { 0 }];
         let texts = encoder.texts(model, &[prompts, negatives].concat());
-        Self {
+        Ok(Self {
             edit_mask: latent_masks(canvases, model),
             masked_latents: batch(|latents| latents.masked),
             source_latents: batch(|latents| latents.source),
             positive: texts.clone().narrow(0, 0, n),
             negative: is_guided.then(|| texts.narrow(0, n, n)),
-        }
+        })
     }
 }
 

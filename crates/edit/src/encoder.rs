@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Int, Tensor, TensorData};
-use byteedit_image::{Mask, UnitImage};
+use byteedit_image::{Mask, UnitImage, fill};
 
 use crate::canvas::Canvas;
 use crate::condition::{keep_mask, pixels_from_images};
+use crate::error::Result;
 use crate::model::EditModel;
 use crate::result::Work;
 
@@ -27,8 +28,19 @@ pub(crate) struct Encoder {
 pub(crate) struct CanvasLatents {
     /// Of the canvas with a grey hole; inpainting models only.
     pub(crate) masked: Option<Tensor<4>>,
-    /// Of the canvas itself, where something of it stays.
+    /// As the [`Source`] asked for says.
     pub(crate) source: Option<Tensor<4>>,
+}
+
+/// Which latents stand for what is kept of a canvas, besides those with the grey hole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    Nothing,
+    /// Those of the canvas as it is: where an edit starts from it, and where the network knows no masks.
+    Picture,
+    /// Those of the canvas with its hole filled smoothly: beside the hole they show nothing of what is
+    /// replaced, and no grey.
+    Filled,
 }
 
 impl Encoder {
@@ -56,18 +68,18 @@ impl Encoder {
         Tensor::cat(texts.iter().map(|text| self.texts[*text].clone()).collect(), 0)
     }
 
-    /// Latents of a canvas; `needs_source` must be the same for all canvases of an edit.
+    /// Latents of a canvas; `source` must be the same for all canvases of an edit.
     pub(crate) fn canvas(
         &mut self,
         model: &EditModel,
         canvas: &Canvas<'_>,
-        needs_source: bool,
-    ) -> CanvasLatents {
+        source: Source,
+    ) -> Result<CanvasLatents> {
         if let Some((image, edit_mask, latents)) = &self.start
             && image == canvas.image
             && edit_mask == canvas.edit_mask
         {
-            return latents.clone();
+            return Ok(latents.clone());
         }
         // One at a time: an autoencoder needs far more memory than what it gives.
         let pixels = pixels_from_images([canvas.image].into_iter(), model);
@@ -75,10 +87,17 @@ impl Encoder {
         let masked = model
             .is_inpainting()
             .then(|| vae.latents_from_pixels(pixels.clone() * keep_mask(canvas.edit_mask, model.device())));
-        let source = needs_source.then(|| vae.latents_from_pixels(pixels));
+        let source = match source {
+            Source::Nothing => None,
+            Source::Picture => Some(vae.latents_from_pixels(pixels)),
+            Source::Filled => {
+                let filled = fill::harmonic(canvas.image, canvas.edit_mask)?;
+                Some(vae.latents_from_pixels(pixels_from_images([&filled].into_iter(), model)))
+            }
+        };
         self.work.n_encoded += usize::from(masked.is_some()) + usize::from(source.is_some());
         let latents = CanvasLatents { masked, source };
         self.start.get_or_insert_with(|| (canvas.image.clone(), canvas.edit_mask.clone(), latents.clone()));
-        latents
+        Ok(latents)
     }
 }

@@ -13,7 +13,7 @@ use byteedit_edit::{
 use byteedit_image::{
     Channels, Format, Limits, Mask, Metadata, Parameters, Picture, Rect, Size, UnitImage, codec,
 };
-use support::{Kind, RESOLUTION, box_mask, edit, model, picture, prompt, rgb, settings};
+use support::{Kind, RESOLUTION, box_mask, edit, keeping_model, model, picture, prompt, rgb, settings};
 
 fn simple(settings: Settings) -> EditRequest {
     let picture = rgb(40, 40);
@@ -324,6 +324,26 @@ fn transparent_pictures_keep_their_transparency_elsewhere() {
         model(Kind::Plain).edit(&edit(picture.clone(), mask, settings(TaskKind::Edit)), &mut Watch::silent());
     let edited = &result.unwrap().pictures[0].picture;
     assert!(!edited.is_opaque() && edited.channels() == Channels::Rgba);
+}
+
+#[test]
+fn kept_latents_depend_on_no_seed() {
+    let values = (0..3 * 16 * 16).map(|i| (i % 7) as f32 / 7.0).collect();
+    let image = UnitImage::new(Size::new(16, 16), values).unwrap();
+    let edit_mask = box_mask(image.size(), Rect::new(0, 0, 6, 16));
+    let sampling = settings(TaskKind::Edit).sampling;
+    let painted = |model: &EditModel, seed| {
+        let canvas = Canvas { image: &image, edit_mask: &edit_mask, prompt: "a red apple", seed };
+        model.paint(&[canvas], &sampling, &mut Watch::silent()).unwrap().images.remove(0)
+    };
+    // How much the last columns differ between two seeds; norms of the decoder reach everywhere.
+    let difference = |model: &EditModel| -> f32 {
+        let (a, b) = (painted(model, 1), painted(model, 2));
+        let far = |index: &usize| index / 3 % 16 >= 12;
+        (0..3 * 256).filter(far).map(|i| (a.data()[i] - b.data()[i]).abs()).sum()
+    };
+    let (free, kept) = (difference(&model(Kind::Inpainting)), difference(&keeping_model()));
+    assert!(kept < 0.5 * free, "{kept} against {free}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod support;
 
 use byteedit_edit::{EditRequest, Settings, Sides, Task, TaskKind, Watch, Work};
 use byteedit_image::{Limits, Mask, Rect};
-use support::{Kind, box_mask, edit, model, prompt, rgb, settings};
+use support::{Kind, box_mask, edit, keeping_model, model, prompt, rgb, settings};
 
 fn work(kind: Kind, request: &EditRequest) -> Work {
     model(kind).edit(request, &mut Watch::silent()).unwrap().work
@@ -37,6 +37,15 @@ fn without_guidance_nothing_of_it_is_computed() {
     let mut same = settings(TaskKind::Edit);
     same.sampling.negative_prompt = Some(prompt("a red apple"));
     assert_eq!(work(Kind::Inpainting, &simple(same)), expected);
+}
+
+/// Once with the grey hole for the network, once filled for what is kept.
+#[test]
+fn a_model_that_keeps_latents_encodes_the_canvas_twice() {
+    let request = simple(settings(TaskKind::Edit));
+    let found = keeping_model().edit(&request, &mut Watch::silent()).unwrap().work;
+    assert_eq!(found.n_encoded, 2);
+    assert_eq!(Work { n_encoded: 1, ..found }, work(Kind::Inpainting, &request));
 }
 
 /// Six pictures in batches of four: texts and canvas are those of one.

@@ -1,6 +1,6 @@
 //! Every kernel against its reference of ordinary operations: values and all gradients.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use byteedit_nn::kernels::{
     add, add_reference, attention, attention_reference, concat_channels, concat_channels_reference, conv2d,
     conv2d_reference, doubled, doubled_reference, geglu, geglu_reference, group_norm, group_norm_reference,
@@ -269,6 +269,55 @@ fn convolutions_of_many_tiles_and_channels_take_the_short_way() {
         let inputs = (x, noise([c_out, c_in, 3, 3], 2) * (1.0 / c_in as f64).sqrt(), noise([c_out], 3));
         check(inputs, |x, w, b| conv2d(x, w, b, 1, 1), |x, w, b| conv2d_reference(x, w, b, 1, 1));
     }
+}
+
+/// Against f64, beside the plain sum in f32: of 320 and of 32 channels, and of 256 positions.
+#[test]
+fn the_short_way_is_nearly_as_exact() {
+    type Conv = fn(Tensor<4>, Tensor<4>, Tensor<1>, usize, usize) -> Tensor<4>;
+    let x = noise([1, 320, 16, 16], 1);
+    let weight = noise([32, 320, 3, 3], 2) * (1.0 / 2880_f64.sqrt());
+    let grad = noise([1, 32, 16, 16], 3);
+    let results = |conv: Conv, dtype: FloatDType| {
+        let [x, weight] = [&x, &weight].map(|t| Tensor::from_inner(t.clone().cast(dtype)).require_grad());
+        let bias = Tensor::zeros([32], (&x.device(), DType::from(dtype)));
+        let y = conv(x.clone(), weight.clone(), bias, 1, 1);
+        let mut grads = (y.clone() * Tensor::from_inner(grad.clone().cast(dtype))).sum().backward();
+        let of_x = x.grad_remove(&mut grads).expect("tracked");
+        let of_weight = weight.grad_remove(&mut grads).expect("tracked");
+        [y.inner(), of_x, of_weight].map(|t| t.cast(FloatDType::F64))
+    };
+    let exact = results(conv2d_reference, FloatDType::F64);
+    let error = |results: [Tensor<4>; 3], index: usize| -> f64 {
+        let [a, b] = [&results[index], &exact[index]].map(Clone::clone);
+        (a - b).square().mean().into_scalar::<f64>().sqrt()
+    };
+    for index in 0..3 {
+        let short = error(results(conv2d, FloatDType::F32), index);
+        let plain = error(results(conv2d_reference, FloatDType::F32), index);
+        assert!(short < 8.0 * plain, "result {index}: {short:e} against {plain:e}");
+    }
+}
+
+/// Winograd's way, the direct one, with a stride and of one pixel; linear maps and norms.
+#[test]
+fn results_are_the_same_for_any_number_of_threads() {
+    let run = || {
+        let shapes = [(64, 3, 1, 1), (24, 3, 1, 1), (48, 3, 2, 1), (40, 1, 1, 0)];
+        shapes.map(|(channels, kernel, stride, padding)| {
+            let x = Tensor::from_inner(noise([3, channels, 16, 16], 1)).require_grad();
+            let weight = Tensor::from_inner(noise([96, channels, kernel, kernel], 2)).require_grad();
+            let y = conv2d(x.clone(), weight.clone(), noise([96], 3), stride, padding);
+            let norm = Tensor::ones([96], &y.device());
+            let y = group_norm(y, norm.clone(), norm.zeros_like(), 8, 1e-5, true);
+            let rows = linear(y.reshape([-1, 96]), Tensor::from_inner(noise([80, 96], 4)), None);
+            let mut grads = rows.clone().square().sum().backward();
+            let grads = [x, weight].map(|t| t.grad_remove(&mut grads).expect("tracked").into_data());
+            (rows.into_data(), grads)
+        })
+    };
+    let with_threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(run);
+    assert!(with_threads(1) == with_threads(3));
 }
 
 #[test]

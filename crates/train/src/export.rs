@@ -36,6 +36,9 @@ pub struct ModelCard {
     pub words: Vec<String>,
     /// Settings that suit it: those of the run's sample grids.
     pub defaults: Defaults,
+    /// Whether kept latents are to be blended in: where errors outside of the mask weighed less.
+    #[serde(default)]
+    pub keeps_unmasked: bool,
     /// Pictures trained on.
     pub n_images: u64,
     /// Optimiser steps made.
@@ -85,6 +88,7 @@ fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Re
         concepts: source.concepts().into_iter().map(|(name, group)| Concept { name, group }).collect(),
         words: words_of(captions.iter().map(String::as_str)).into_iter().collect(),
         defaults: Defaults { n_steps, guidance_scale, sampler: sampler.parse()? },
+        keeps_unmasked: config.loss.keeps_unmasked(),
         n_images: state.header.n_images,
         n_steps: state.header.step,
         provenance: config.provenance.clone(),

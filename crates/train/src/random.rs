@@ -23,6 +23,8 @@ pub(crate) enum Use {
     Pairs = 6,
     /// The noise of the validation loss.
     Validation = 7,
+    /// The noise by which the decoder's gains are measured.
+    Gains = 8,
 }
 
 /// Leaves room for every [`Use`] between two neighbouring indices.

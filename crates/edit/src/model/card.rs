@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// What a model was taught.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
     /// Layout of the file; 1.
     pub schema_version: u32,
@@ -23,6 +23,10 @@ pub struct ModelCard {
     /// Settings that suit it.
     #[serde(default)]
     pub defaults: Defaults,
+    /// Whether what is kept is blended into the noisy latents at every step although the network sees it: for
+    /// inpainting models that were hardly trained outside of the mask.
+    #[serde(default)]
+    pub keeps_unmasked: bool,
 }
 
 /// A named thing and the group it belongs to.

@@ -139,6 +139,11 @@ impl EditModel {
         self.parts.unet.config().is_inpainting()
     }
 
+    /// Whether the kept latents are blended in at every step.
+    pub fn keeps_unmasked(&self) -> bool {
+        !self.is_inpainting() || self.info.card.as_ref().is_some_and(|card| card.keeps_unmasked)
+    }
+
     /// The things that the model was taught to paint, in the order of their groups; empty if that is
     /// not known.
     pub fn concepts(&self) -> &[Concept] {

@@ -83,7 +83,7 @@ fn similarity(name: &str, word: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Concept, Defaults};
+    use crate::model::Concept;
 
     fn card() -> ModelCard {
         let concepts = [
@@ -100,7 +100,7 @@ mod tests {
             words: ["a", "an", "red", "cat", "cow", "camel", "dog", "apple", "ice", "cream"]
                 .map(String::from)
                 .into(),
-            defaults: Defaults::default(),
+            ..ModelCard::default()
         }
     }
 

@@ -92,13 +92,20 @@ pub(crate) fn model(kind: Kind) -> EditModel {
     EditModel::new(parts(kind), info(), Device::default()).unwrap()
 }
 
+/// An inpainting model whose card asks for kept latents to be blended in.
+pub(crate) fn keeping_model() -> EditModel {
+    let mut info = info();
+    info.card.as_mut().unwrap().keeps_unmasked = true;
+    EditModel::new(parts(Kind::Inpainting), info, Device::default()).unwrap()
+}
+
 pub(crate) fn info() -> ModelInfo {
     let concept = |name: &str, group: &str| Concept { name: name.into(), group: group.into() };
     let card = ModelCard {
         schema_version: 1,
         concepts: vec![concept("apple", "food"), concept("duck", "birds")],
         words: ["a", "apple", "duck", "red"].map(String::from).to_vec(),
-        defaults: Defaults::default(),
+        ..ModelCard::default()
     };
     ModelInfo { name: "tiny".into(), hash: "0123456789".into(), card: Some(card) }
 }

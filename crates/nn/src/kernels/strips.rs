@@ -6,10 +6,11 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::activation::silu;
-use burn::tensor::{DType, Tensor, TensorData, assert_shape};
+use burn::tensor::{Tensor, TensorData, assert_shape};
 use burn_dispatch::DispatchDevice;
 use burn_flex::FlexTensor;
 
+use super::functions;
 use super::host::strips::{self, Affine, Planes};
 
 /// Rows of which a 3x3 convolution wants a multiple, to be computed in the fewest multiplications.
@@ -32,7 +33,7 @@ impl StripRows {
         [usize::from(self.above.is_some()), usize::from(self.below.is_some())]
     }
 
-    /// The strip between its neighbours' rows, above as many rows of zeros as make their number a multiple.
+    /// The strip between its neighbours' rows, followed by as many rows of zeros as make their number a multiple.
     ///
     /// # Shapes
     /// - returns `[batch, channels, rows + halo + zeros, width]`
@@ -119,8 +120,9 @@ fn with_zeros(x: Tensor<4>, multiple: usize) -> Tensor<4> {
     Tensor::cat(vec![x, zeros], 2)
 }
 
+/// These kernels have no gradients.
 fn has_kernel(x: &Tensor<4>) -> bool {
-    x.dtype() == DType::F32 && matches!(x.device().as_dispatch(), DispatchDevice::Flex(_))
+    functions::has_kernel(x) && matches!(x.device().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 /// Which neighbours a strip has.

@@ -11,6 +11,7 @@ mod samples;
 mod start;
 mod steps;
 mod validation;
+mod weights;
 
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use byteedit_diffusion::loss::{min_snr_weight, mse_per_item, weighted_mean};
+use byteedit_diffusion::loss::{min_snr_weight, weighted_mean, weighted_mse_per_item};
 use byteedit_diffusion::{NoiseLevel, NoiseSchedule, add_noise, offset_noise};
 use byteedit_models::flops::{TRAINING_FACTOR, clip_text, unet};
 use byteedit_models::tokenizer::ClipTokenizer;
@@ -16,7 +16,8 @@ use super::batch::Batch;
 use super::draw::{Draw, Draws};
 use super::samples::write_samples;
 use super::validation::Validation;
-use super::{BaseModel, BaseRunConfig, DenoisingLossConfig};
+use super::weights::LatentWeights;
+use super::{BaseModel, BaseRunConfig};
 use crate::latents::{Encoder, LatentPool};
 use crate::progress::Progress;
 use crate::random::{Use, normal};
@@ -28,7 +29,7 @@ use crate::{Result, Source};
 pub(super) struct Denoising<'a> {
     config: &'a BaseRunConfig,
     draws: Draws,
-    schedule: NoiseSchedule,
+    loss: DenoisingLoss,
     pool: LatentPool<'a>,
     validation: Validation,
     empty_ids: Vec<u32>,
@@ -50,6 +51,7 @@ impl<'a> Denoising<'a> {
         let (pairs, seed) = (&config.data, config.training.seed);
         let encoder = Encoder { source, pairs, seed, vae, tokenizer, device: device.clone() };
         let validation = Validation::new(&encoder, &schedule, config.validation.n_samples)?;
+        let weights = LatentWeights::new(&config.loss, validation.gains(), device);
         let pool = LatentPool::open(config.pool, encoder, &folder.join("pool.bin"), origin(config))?;
         let draws = Draws {
             seed,
@@ -57,7 +59,8 @@ impl<'a> Denoising<'a> {
             n_timesteps: schedule.alpha_bars().len(),
             caption_dropout: config.loss.caption_dropout,
         };
-        Ok(Self { config, draws, schedule, pool, validation, empty_ids, device })
+        let loss = DenoisingLoss { schedule, min_snr_gamma: config.loss.min_snr_gamma, weights };
+        Ok(Self { config, draws, loss, pool, validation, empty_ids, device })
     }
 
     fn noise(&self, first: u64, shape: [usize; 4]) -> Tensor<4> {
@@ -72,27 +75,36 @@ impl<'a> Denoising<'a> {
     }
 }
 
-/// The loss of a batch that `noise` takes to `levels`.
-///
-/// # Shapes
-/// - `noise`: as the batch's latents
-pub(super) fn denoising_loss(
-    model: &BaseModel,
-    batch: &Batch,
-    noise: Tensor<4>,
-    levels: &[NoiseLevel],
-    schedule: &NoiseSchedule,
-    config: &DenoisingLossConfig,
-) -> Loss {
-    let x_t = add_noise(batch.latents.clone(), noise.clone(), levels);
-    let target = schedule.prediction().target(batch.latents.clone(), noise, levels);
-    let errors = mse_per_item(batch.predict(model, x_t, levels), target);
-    let weight = |level: &NoiseLevel| match config.min_snr_gamma {
-        Some(gamma) => min_snr_weight(schedule.prediction(), *level, gamma),
-        None => 1.0,
-    };
-    let weights: Vec<f64> = levels.iter().map(weight).collect();
-    Loss { total: weighted_mean(errors, &weights), parts: Vec::new() }
+/// What is minimised.
+pub(super) struct DenoisingLoss {
+    pub(super) schedule: NoiseSchedule,
+    pub(super) min_snr_gamma: Option<f64>,
+    pub(super) weights: LatentWeights,
+}
+
+impl DenoisingLoss {
+    /// The loss of a batch that `noise` takes to `levels`.
+    ///
+    /// # Shapes
+    /// - `noise`: as the batch's latents
+    pub(super) fn of(
+        &self,
+        model: &BaseModel,
+        batch: &Batch,
+        noise: Tensor<4>,
+        levels: &[NoiseLevel],
+    ) -> Loss {
+        let prediction = self.schedule.prediction();
+        let x_t = add_noise(batch.latents.clone(), noise.clone(), levels);
+        let target = prediction.target(batch.latents.clone(), noise, levels);
+        let places = self.weights.of(batch.edit_mask.clone());
+        let errors = weighted_mse_per_item(batch.predict(model, x_t, levels), target, places);
+        let weight = |level: &NoiseLevel| {
+            self.min_snr_gamma.map_or(1.0, |gamma| min_snr_weight(prediction, *level, gamma))
+        };
+        let weights: Vec<f64> = levels.iter().map(weight).collect();
+        Loss { total: weighted_mean(errors, &weights), parts: Vec::new() }
+    }
 }
 
 /// Billions of floating-point operations that training spends on one picture.
@@ -126,19 +138,21 @@ impl Objective for Denoising<'_> {
                 (sample, if keeps { sample.ids.as_slice() } else { self.empty_ids.as_slice() })
             })
             .collect();
-        let levels =
-            draws.iter().map(|draw| self.schedule.level(draw.timestep)).collect::<Result<Vec<_>, _>>()?;
+        let levels = draws
+            .iter()
+            .map(|draw| self.loss.schedule.level(draw.timestep))
+            .collect::<Result<Vec<_>, _>>()?;
         let batch = Batch::gather(&items, self.pool.encoder().geometry(), self.device);
         let noise = self.noise(first, batch.latents.dims());
-        Ok(denoising_loss(model, &batch, noise, &levels, &self.schedule, &self.config.loss))
+        Ok(self.loss.of(model, &batch, noise, &levels))
     }
 
     fn validate(&self, model: &BaseModel) -> Result<BTreeMap<String, f64>> {
-        Ok(self.validation.measure(model, self.schedule.prediction(), self.device))
+        Ok(self.validation.measure(model, self.loss.schedule.prediction(), self.device))
     }
 
     fn sample(&self, model: &BaseModel, path: &Path) -> Result<()> {
-        write_samples(model, self.pool.encoder(), &self.schedule, &self.config.samples, path)
+        write_samples(model, self.pool.encoder(), self.config, &self.loss.schedule, path)
     }
 
     fn gflop_per_image(&self) -> f64 {

@@ -5,11 +5,11 @@ use std::path::Path;
 use byteedit_data::{Rgb8, Task};
 use byteedit_diffusion::NoiseSchedule;
 use byteedit_edit::request::Sampling;
-use byteedit_edit::{Canvas, EditModel, ModelInfo, ModelParts, Watch};
+use byteedit_edit::{Canvas, EditModel, ModelCard, ModelInfo, ModelParts, Watch};
 use byteedit_image::{Mask, Size, UnitImage};
 use serde_json::json;
 
-use super::{BaseModel, SamplesConfig};
+use super::{BaseModel, BaseRunConfig, SamplesConfig};
 use crate::Result;
 use crate::files::write_json;
 use crate::latents::Encoder;
@@ -26,20 +26,22 @@ const HOLE: u8 = 128;
 pub(super) fn write_samples(
     model: &BaseModel,
     encoder: &Encoder<'_>,
+    config: &BaseRunConfig,
     schedule: &NoiseSchedule,
-    config: &SamplesConfig,
     path: &Path,
 ) -> Result<()> {
+    let n_per_task = config.samples.n_per_task;
     let mut pairs = Vec::new();
     let mut captions = Vec::new();
     for task in TASKS {
-        for index in 0..config.n_per_task as u64 {
+        for index in 0..n_per_task as u64 {
             let pair = encoder.source.held_out_pair(encoder.pairs, task, index)?;
             captions.push(json!({"task": task, "caption": pair.caption}));
             pairs.push(pair);
         }
     }
-    let results = painted(&editor(model, encoder, schedule)?, config, &pairs)?;
+    let editor = editor(model, encoder, schedule, config.loss.keeps_unmasked())?;
+    let results = painted(&editor, &config.samples, &pairs)?;
     let grid: Vec<Rgb8> = pairs
         .iter()
         .zip(results)
@@ -48,12 +50,19 @@ pub(super) fn write_samples(
             [pasted(pair, &hole), pasted(pair, &result), pair.truth.clone()]
         })
         .collect();
-    write_grid(path, &grid, 3 * config.n_per_task)?;
+    write_grid(path, &grid, 3 * n_per_task)?;
     write_json(&path.with_extension("json"), &captions)
 }
 
 /// The model as it stands, as the editor would load it.
-fn editor(model: &BaseModel, encoder: &Encoder<'_>, schedule: &NoiseSchedule) -> Result<EditModel> {
+fn editor(
+    model: &BaseModel,
+    encoder: &Encoder<'_>,
+    schedule: &NoiseSchedule,
+    keeps_unmasked: bool,
+) -> Result<EditModel> {
+    let card = ModelCard { keeps_unmasked, ..ModelCard::default() };
+
     let parts = ModelParts {
         unet: model.unet.clone(),
         vae: encoder.vae.clone(),
@@ -61,7 +70,7 @@ fn editor(model: &BaseModel, encoder: &Encoder<'_>, schedule: &NoiseSchedule) ->
         tokenizer: encoder.tokenizer.clone(),
         schedule: schedule.clone(),
     };
-    let info = ModelInfo { name: "the model in training".to_owned(), hash: String::new(), card: None };
+    let info = ModelInfo { name: "the model in training".to_owned(), hash: String::new(), card: Some(card) };
     Ok(EditModel::new(parts, info, encoder.device.clone())?)
 }
 

@@ -6,7 +6,8 @@ use byteedit_diffusion::{NoiseLevel, NoiseSchedule};
 use byteedit_nn::Init;
 
 use super::batch::Batch;
-use super::objective::{denoising_loss, gflop_per_image};
+use super::objective::{DenoisingLoss, gflop_per_image};
+use super::weights::LatentWeights;
 use super::{BaseModel, BaseRunConfig};
 use crate::Result;
 use crate::random::{Use, normal, stream};
@@ -18,7 +19,7 @@ use crate::step::Learner;
 /// clipped, `AdamW`, the moving average. Drawing the batch and its noise is left out.
 pub struct BaseSteps {
     config: BaseRunConfig,
-    schedule: NoiseSchedule,
+    loss: DenoisingLoss,
     learner: Learner<BaseModel>,
     batch: Batch,
     noise: Tensor<4>,
@@ -41,7 +42,10 @@ impl BaseSteps {
         let learner = Learner::new(&config.training, model);
         let batch = random_batch(&config, device);
         let noise = normal(seed, Use::Diffusion, 0, batch.latents.dims(), device);
-        Ok(Self { config, schedule, learner, batch, noise, levels })
+        let gains = vec![1.0; config.unet.out_channels];
+        let weights = LatentWeights::new(&config.loss, &gains, device);
+        let loss = DenoisingLoss { schedule, min_snr_gamma: config.loss.min_snr_gamma, weights };
+        Ok(Self { config, loss, learner, batch, noise, levels })
     }
 
     /// One optimiser step.
@@ -53,7 +57,7 @@ impl BaseSteps {
         let learning_rate = training.learning_rate.at(self.learner.step, training.n_steps);
         let (learner, _) = self.learner.advance(training, learning_rate, |model, _| {
             let noise = self.noise.clone();
-            Ok(denoising_loss(model, &self.batch, noise, &self.levels, &self.schedule, &self.config.loss))
+            Ok(self.loss.of(model, &self.batch, noise, &self.levels))
         })?;
         self.learner = learner;
         Ok(self)

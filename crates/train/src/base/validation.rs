@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use byteedit_data::Split;
-use byteedit_diffusion::loss::mse_per_item;
+use byteedit_diffusion::loss::{mse_per_item, weighted_mse_per_item};
 use byteedit_diffusion::{NoiseLevel, NoiseSchedule, Prediction, add_noise};
 
 use super::BaseModel;
 use super::batch::Batch;
+use super::weights::{LatentWeights, channel_gains};
 use crate::Result;
 use crate::latents::{CachedSample, Encoder, Geometry};
 use crate::random::{Use, normal};
 
 /// Pairs that are evaluated at once.
 const BATCH: usize = 32;
+/// Pictures on which the decoder's gains are measured.
+const GAIN_PICTURES: usize = 8;
 /// Pairs and noise are the same in every run, so that runs can be compared.
 const SEED: u64 = 0;
 
@@ -23,6 +26,8 @@ pub(super) struct Validation {
     samples: Vec<CachedSample>,
     levels: Vec<NoiseLevel>,
     geometry: Geometry,
+    /// How strongly the decoder answers to each channel.
+    gains: Vec<f64>,
 }
 
 impl Validation {
@@ -35,40 +40,57 @@ impl Validation {
         }
         let n_timesteps = schedule.alpha_bars().len();
         let levels = (0..n).map(|i| schedule.level(timestep(i, n, n_timesteps))).collect::<Result<_, _>>()?;
-        Ok(Self { samples, levels, geometry: encoder.geometry() })
+        let geometry = encoder.geometry();
+        let items: Vec<_> =
+            samples.iter().take(GAIN_PICTURES).map(|sample| (sample, sample.ids.as_slice())).collect();
+        let latents = Batch::gather(&items, geometry, &encoder.device).latents;
+        let gains = channel_gains(&encoder.vae, &latents);
+        Ok(Self { samples, levels, geometry, gains })
     }
 
-    /// `loss` over all timesteps and `loss_t0..loss_t3` over each quarter of them, cleanest first.
+    /// How strongly the decoder answers to each channel, on held-out pictures.
+    pub(super) fn gains(&self) -> &[f64] {
+        &self.gains
+    }
+
+    /// `loss` over all timesteps and `loss_t0..loss_t3` over each quarter of them, cleanest first; and
+    /// `inside`, `inside_t0..inside_t3`: the same under the mask alone, channels weighted by the decoder's gain,
+    /// which is the pixels' error to first order.
     pub(super) fn measure(
         &self,
         model: &BaseModel,
         prediction: Prediction,
         device: &Device,
     ) -> BTreeMap<String, f64> {
-        let mut errors = Vec::with_capacity(self.samples.len());
+        let pixels = LatentWeights::of_pixels_inside(&self.gains, device);
+        let (mut errors, mut inside) = (Vec::with_capacity(self.samples.len()), Vec::new());
         for (samples, levels) in self.samples.chunks(BATCH).zip(self.levels.chunks(BATCH)) {
             let items: Vec<_> = samples.iter().map(|sample| (sample, sample.ids.as_slice())).collect();
             let batch = Batch::gather(&items, self.geometry, device);
             let noise = normal(SEED, Use::Validation, errors.len() as u64, batch.latents.dims(), device);
             let x_t = add_noise(batch.latents.clone(), noise.clone(), levels);
             let target = prediction.target(batch.latents.clone(), noise, levels);
-            let data = mse_per_item(batch.predict(model, x_t, levels), target).into_data().convert::<f32>();
-            errors.extend(
-                data.as_slice::<f32>().expect("converted to f32 just above").iter().map(|&e| f64::from(e)),
-            );
+            let output = batch.predict(model, x_t, levels);
+            let places = pixels.of(batch.edit_mask.clone());
+            errors.extend(numbers(mse_per_item(output.clone(), target.clone())));
+            inside.extend(numbers(weighted_mse_per_item(output, target, places)));
         }
-        by_quarter(&errors)
+        by_quarter("loss", &errors).chain(by_quarter("inside", &inside)).collect()
     }
 }
 
+fn numbers(tensor: Tensor<1>) -> Vec<f64> {
+    tensor.into_data().convert::<f64>().try_to_vec().expect("converted to f64 just above")
+}
+
 /// Means over each quarter of the timesteps, and over all.
-fn by_quarter(errors: &[f64]) -> BTreeMap<String, f64> {
+fn by_quarter(name: &str, errors: &[f64]) -> impl Iterator<Item = (String, f64)> {
     let n = errors.len();
     // `timestep` puts neighbours in different quarters: pair `i` lies in quarter `i % 4`.
     let quarter = |q: usize| errors.iter().skip(q).step_by(4).sum::<f64>() / (n / 4) as f64;
-    let mut values: BTreeMap<_, _> = (0..4).map(|q| (format!("loss_t{q}"), quarter(q))).collect();
-    values.insert("loss".to_owned(), errors.iter().sum::<f64>() / n as f64);
-    values
+    let mut values: Vec<_> = (0..4).map(|q| (format!("{name}_t{q}"), quarter(q))).collect();
+    values.push((name.to_owned(), errors.iter().sum::<f64>() / n as f64));
+    values.into_iter()
 }
 
 /// The timestep of pair `i` of `n`: each of `n` equal parts of the schedule is used once, neighbours in

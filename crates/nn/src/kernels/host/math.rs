@@ -23,10 +23,11 @@ pub(super) fn exp(x: f32) -> f32 {
     p * power
 }
 
-/// `1 / (1 + e^-x)`
+/// `1 / (1 + e^-x)`, and 0 below -88, where the exponential is clamped.
 #[inline(always)]
 pub(super) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+    let value = 1.0 / (1.0 + exp(-x));
+    if x < -88.0 { 0.0 } else { value }
 }
 
 /// The standard normal's distribution function to 3e-7 absolute, `(1 + erf(x / sqrt 2)) / 2` with

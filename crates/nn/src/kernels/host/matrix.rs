@@ -12,6 +12,7 @@ const ROWS: usize = 512;
 /// `left right + bias`, rows of `n` numbers.
 pub(super) fn product(left: Left<'_>, right: Right<'_>, n: usize, bias: Option<&[f32]>) -> Vec<f32> {
     let (lanes, depth) = (lanes(), left.columns.len());
+    assert!(depth > 0, "a product over nothing; this is a bug");
     let panels = pack::panels(n, lanes);
     let bias = bias.map(|bias| {
         let mut padded = bias.to_vec();
@@ -55,5 +56,6 @@ pub(super) fn product(left: Left<'_>, right: Right<'_>, n: usize, bias: Option<&
 
 /// `0, step, 2 step, ...`
 pub(super) fn steps(n: usize, step: usize) -> Vec<u32> {
-    (0..n).map(|index| (index * step) as u32).collect()
+    let offset = |index| u32::try_from(index * step).expect("a matrix of more than 2^32 numbers");
+    (0..n).map(offset).collect()
 }

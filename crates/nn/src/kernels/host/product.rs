@@ -72,7 +72,7 @@ pub(super) struct SharedOut<'a> {
     lifetime: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: the only way to write is `Product::run`, whose callers promise to write elements of their own.
+// SAFETY: whoever writes (`Product::run`, `write`, `write_slice`) promises to write elements of their own.
 #[expect(unsafe_code, reason = "tasks write disjoint columns of the same rows")]
 unsafe impl Send for SharedOut<'_> {}
 // SAFETY: as above.
@@ -83,8 +83,7 @@ impl SharedOut<'_> {
     /// The `len` numbers that `n_tasks` tasks write, in rows of `row` numbers.
     ///
     /// # Safety
-    /// For each element, some product of one of the tasks starts from something else than
-    /// [`Start::Out`].
+    /// For each element, something is written before anything is added to it, and by one task alone.
     #[expect(unsafe_code, reason = "clearing memory first takes longer than small products")]
     pub(super) unsafe fn collect(
         [len, row]: [usize; 2],
@@ -186,7 +185,7 @@ impl Product<'_> {
         let largest = |offsets: &[u32]| offsets.iter().copied().max().map_or(0, |offset| offset as usize);
         let width = self.columns.n_vectors * lanes();
         let n_rows = rows.len();
-        assert!(n_rows > 0 && !columns.is_empty(), "an empty product; this is a bug");
+        assert!(n_rows > 0 && !columns.is_empty() && width > 0, "an empty product; this is a bug");
         assert!(largest(rows) + largest(columns) < values.len(), "the left side is too short; this is a bug");
         assert!(columns.len() * width <= self.right.len(), "the right side is too short; this is a bug");
         for v in 0..self.columns.n_vectors {

@@ -10,6 +10,9 @@ thread_local! {
     static KEPT: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Numbers beyond which the large buffer is given back: 64 MB.
+const LARGEST_KEPT: usize = 16 * 1024 * 1024;
+
 /// Lends the thread's large buffer, at least as long as asked for, for results that its tasks share; its
 /// content is arbitrary.
 pub(super) fn with_kept<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
@@ -18,7 +21,9 @@ pub(super) fn with_kept<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) ->
         buffer.resize(length, 0.0);
     }
     let result = work(&mut buffer[..length]);
-    KEPT.with(|kept| kept.replace(buffer));
+    if buffer.len() <= LARGEST_KEPT {
+        KEPT.with(|kept| kept.replace(buffer));
+    }
     result
 }
 

@@ -33,7 +33,7 @@ impl<S: Simd> Exponential<S> {
         const P: [f32; 6] =
             [0.000_153_533_62, 0.001_339_887_5, 0.009_618_437, 0.055_503_324, 0.240_226_48, LN_2];
         let shift = simd.splat_f32s(SHIFT);
-        let x = simd.max_f32s(self.least, x); // of two arguments the second is kept if it is no number
+        let x = simd.max_f32s(self.least, x); // of two vectors the second is kept where it is no number
         let shifted = simd.mul_add_f32s(x, self.rate, shift);
         let r = simd.mul_add_f32s(x, self.rate, simd.sub_f32s(shift, shifted));
         let mut p = simd.splat_f32s(P[0]);

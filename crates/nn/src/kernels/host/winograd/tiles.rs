@@ -86,6 +86,7 @@ impl TileRows {
     ) {
         /// Rows of tiles of one task.
         const ROWS: usize = 4;
+        assert_eq!(layout.n_rows, self.len(), "one row for each tile; this is a bug");
         let (lanes, out) = (lanes(), SharedOut::new(out, 1));
         let of_panel = |panel: usize| layout.panels[panel].clone().step_by(lanes).map(move |c| (panel, c));
         let vectors: Vec<_> = (0..layout.panels.len()).flat_map(of_panel).collect();
