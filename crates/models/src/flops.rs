@@ -1,6 +1,7 @@
 //! Floating-point operations of a forward pass, counted from a configuration: two for each
 //! multiply-add. Norms, activations and sums are left out, being a few per cent.
 
+use crate::layers::{self, Layer, Op};
 use crate::text::CLIPTextConfig;
 use crate::unet::UNet2DConditionConfig;
 use crate::vae::AutoencoderKLConfig;
@@ -33,112 +34,50 @@ fn self_attention(width: usize, positions: usize) -> f64 {
 
 /// Floating-point operations of encoding one picture of `side x side` pixels.
 pub fn vae_encoder(config: &AutoencoderKLConfig, side: usize) -> f64 {
-    let widths = &config.block_out_channels;
-    let mut positions = side * side;
-    let mut entry = widths[0];
-    let mut total = conv(config.in_channels, entry, 3, positions);
-    for (level, &width) in widths.iter().enumerate() {
-        for _ in 0..config.layers_per_block {
-            total += resnet(entry, width, positions);
-            entry = width;
-        }
-        if level + 1 < widths.len() {
-            positions /= 4;
-            total += conv(width, width, 3, positions);
-        }
-    }
-    total + vae_middle(config, positions) + conv(entry, 2 * config.latent_channels, 3, positions)
+    total(&layers::vae_encoder(config, side), NO_TEXT)
 }
 
 /// Floating-point operations of decoding one picture of `side x side` pixels.
 pub fn vae_decoder(config: &AutoencoderKLConfig, side: usize) -> f64 {
-    let widths = &config.block_out_channels;
-    let mut positions = (side / config.downscale()).pow(2);
-    let mut entry = widths[widths.len() - 1];
-    let mut total = conv(config.latent_channels, entry, 3, positions) + vae_middle(config, positions);
-    for (level, &width) in widths.iter().enumerate().rev() {
-        for _ in 0..=config.layers_per_block {
-            total += resnet(entry, width, positions);
-            entry = width;
-        }
-        if level > 0 {
-            positions *= 4;
-            total += conv(width, width, 3, positions);
-        }
-    }
-    total + conv(entry, config.out_channels, 3, positions)
-}
-
-fn vae_middle(config: &AutoencoderKLConfig, positions: usize) -> f64 {
-    let width = config.block_out_channels[config.block_out_channels.len() - 1];
-    let attention = if config.mid_block_add_attention { self_attention(width, positions) } else { 0.0 };
-    2.0 * resnet(width, width, positions) + attention
+    total(&layers::vae_decoder(config, side), NO_TEXT)
 }
 
 /// Floating-point operations of one U-Net evaluation on a latent of `side x side`, with `n_tokens` of text.
 pub fn unet(config: &UNet2DConditionConfig, side: usize, n_tokens: usize) -> f64 {
-    let widths = &config.block_out_channels;
-    let (first, last) = (widths[0], widths.len() - 1);
-    let mut positions = side * side;
-    let mut total = conv(config.in_channels + config.out_channels, first, 3, positions);
-    let mut entry = first;
-    let mut skips = vec![first];
-    for (level, &width) in widths.iter().enumerate() {
-        for _ in 0..config.layers_per_block {
-            total += resnet(entry, width, positions);
-            total += transformer(
-                config,
-                config.down_block_types[level].has_attention(),
-                level,
-                [positions, n_tokens],
-            );
-            skips.push(width);
-            entry = width;
+    total(&layers::unet(config, side), Text { n_tokens, width: config.cross_attention_dim })
+}
+
+/// The text that transformers look at.
+#[derive(Clone, Copy)]
+struct Text {
+    n_tokens: usize,
+    width: usize,
+}
+
+const NO_TEXT: Text = Text { n_tokens: 0, width: 0 };
+
+fn total(layers: &[Layer], text: Text) -> f64 {
+    let of_layer = |layer: &Layer| {
+        let positions = layer.positions;
+        match layer.op {
+            Op::Conv { channels_in, channels_out } => conv(channels_in, channels_out, 3, positions),
+            Op::Resnet { channels_in, channels_out } => resnet(channels_in, channels_out, positions),
+            Op::Attention { width } => self_attention(width, positions),
+            Op::Transformer { width, n_layers } => transformer(width, n_layers, positions, text),
+            Op::Halving { width } | Op::Doubling { width } => conv(width, width, 3, positions),
         }
-        if level < last {
-            positions /= 4;
-            total += conv(width, width, 3, positions);
-            skips.push(width);
-        }
-    }
-    total += 2.0 * resnet(entry, entry, positions) + transformer(config, true, last, [positions, n_tokens]);
-    for (level, &width) in widths.iter().enumerate().rev() {
-        for _ in 0..=config.layers_per_block {
-            let skip = skips.pop().unwrap_or(first);
-            total += resnet(entry + skip, width, positions);
-            total += transformer(
-                config,
-                config.up_block_types[last - level].has_attention(),
-                level,
-                [positions, n_tokens],
-            );
-            entry = width;
-        }
-        if level > 0 {
-            positions *= 4;
-            total += conv(width, width, 3, positions);
-        }
-    }
-    total
+    };
+    layers.iter().map(of_layer).sum()
 }
 
 /// Projections around the blocks, self-attention, cross-attention and feed-forward of each block.
-fn transformer(
-    config: &UNet2DConditionConfig,
-    attends: bool,
-    level: usize,
-    [positions, n_tokens]: [usize; 2],
-) -> f64 {
-    if !attends {
-        return 0.0;
-    }
-    let width = config.block_out_channels[level];
+fn transformer(width: usize, n_layers: usize, positions: usize, text: Text) -> f64 {
     let project = conv(width, width, 1, positions);
-    let text = conv(config.cross_attention_dim, width, 1, n_tokens);
-    let cross = 2.0 * project + 2.0 * text + attention(positions, n_tokens, width);
+    let keys_and_values = 2.0 * conv(text.width, width, 1, text.n_tokens);
+    let cross = 2.0 * project + keys_and_values + attention(positions, text.n_tokens, width);
     let feed_forward = 12.0 * project; // width -> 8 width, gated to 4 width, -> width
     let block = self_attention(width, positions) + cross + feed_forward;
-    2.0 * project + config.n_transformer_layers(level) as f64 * block
+    2.0 * project + n_layers as f64 * block
 }
 
 /// Floating-point operations of encoding one text of the full length.

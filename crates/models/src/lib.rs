@@ -6,6 +6,7 @@
 pub mod component;
 mod error;
 pub mod flops;
+mod layers;
 mod limits;
 pub mod presets;
 pub mod store;
