@@ -1,4 +1,4 @@
-//! Peak resident memory of this process, where the system tells it.
+//! Memory of this process and of the system, where the system tells it.
 
 use std::fs;
 
@@ -19,9 +19,32 @@ pub(crate) fn resident_bytes() -> Option<u64> {
     status_bytes("VmRSS:")
 }
 
+/// Bytes that a program can still get at most: free, reclaimable or to be swapped out, and within the limit of
+/// its control group.
+pub(crate) fn available_bytes() -> Option<u64> {
+    let system = kibibytes("/proc/meminfo", "MemAvailable:")?;
+    let swap = kibibytes("/proc/meminfo", "SwapFree:").unwrap_or(0);
+    Some(group_bytes().map_or(system + swap, |group| group.min(system) + swap))
+}
+
+/// What the limit of the control group leaves (cgroup v2), files in memory left out, which make room;
+/// `None` without a limit.
+fn group_bytes() -> Option<u64> {
+    let read = |file: &str| fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok();
+    let number = |file: &str| read(file)?.trim().parse::<u64>().ok();
+    let stat = read("memory.stat")?;
+    let files = stat.lines().find_map(|line| line.strip_prefix("file "))?.trim().parse::<u64>().ok()?;
+    Some(number("memory.max")?.saturating_sub(number("memory.current")?.saturating_sub(files)))
+}
+
 fn status_bytes(key: &str) -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    kibibytes("/proc/self/status", key)
+}
+
+/// A value in kB behind its name, in bytes.
+fn kibibytes(file: &str, key: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(1024 * kibibytes)
 }

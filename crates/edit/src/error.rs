@@ -82,6 +82,19 @@ pub enum EditError {
         /// How many.
         n_values: usize,
     },
+    /// The edit needs more memory than there is.
+    #[error(
+        "the edit needs at least {:.0} MB beside the model, but {:.0} MB are available; ask for fewer pictures at \
+         once, use a model of a smaller resolution, or end other programs",
+        *needed_bytes as f64 / 1e6,
+        *available_bytes as f64 / 1e6
+    )]
+    Memory {
+        /// What its networks need, the weights left out.
+        needed_bytes: u64,
+        /// What there is.
+        available_bytes: u64,
+    },
     /// A tensor could not be read back from the device.
     #[error("the device failed: {reason}; run the edit again or on another device")]
     Device {

@@ -12,6 +12,7 @@
 //! | [`request`] | what is asked for, checked once at the door |
 //! | [`canvas`] | painting a batch of pictures of the model's own size |
 //! | [`pipeline`] | whole pictures of any size around it: crop, paste, outpainting windows |
+//! | [`memory`] | what an edit will take, known before it begins |
 //! | [`result`] | what comes back: pictures, warnings, timings |
 //! | [`seam`] | how visible the edge of an edit is |
 //! | [`watch`] | progress and cancellation |
@@ -42,6 +43,7 @@ pub mod canvas;
 mod condition;
 mod encoder;
 mod error;
+pub mod memory;
 pub mod model;
 mod network;
 pub mod pipeline;
@@ -52,6 +54,7 @@ pub mod watch;
 
 pub use canvas::{Canvas, Painted};
 pub use error::{EditError, Result};
+pub use memory::{MemoryNeed, NetworkConfigs};
 pub use model::{Concept, Defaults, EditModel, EmbeddedFiles, ModelCard, ModelInfo, ModelParts, UnknownWord};
 pub use request::{
     EditRequest, Framing, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Prompt, Sampling, Settings, Sides, Task,

@@ -6,6 +6,7 @@
 pub mod component;
 mod error;
 pub mod flops;
+pub mod footprint;
 mod layers;
 mod limits;
 pub mod presets;

@@ -21,6 +21,8 @@ fn a_model_is_described_by_its_parts() {
     let sum: u64 = parts.keys().map(|part| n_parameters(part)).sum();
     assert_eq!(report["n_parameters"], sum);
     assert_eq!(parts["unet"]["weights"][0]["dtypes"]["F16"], n_parameters("unet"));
+    // In memory, weights are f32.
+    assert_eq!(report["memory"]["weights_bytes"], 4 * sum);
 }
 
 #[test]
@@ -30,6 +32,7 @@ fn people_get_lines() {
     for part in [
         "unet: UNet2DConditionModel, ",
         "resolution: 16 px",
+        " MB for one picture, of which weights ",
         "prediction_type epsilon",
         "concepts: 2 (food, birds)",
     ] {

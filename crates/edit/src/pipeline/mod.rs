@@ -31,7 +31,7 @@ use crate::seam::SeamSums;
 use crate::watch::Watch;
 
 /// Pictures that are denoised together; more would need memory and save little time.
-const MAX_BATCH: usize = 4;
+pub(crate) const MAX_BATCH: usize = 4;
 /// Width of the band around the mask in which colours are compared, in pixels of the model's canvas:
 /// some latents wide, so that their texture averages out.
 pub const MATCH_BAND: u32 = 8;

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
+use byteedit_edit::{MemoryNeed, NetworkConfigs};
+use byteedit_models::text::CLIPTextConfig;
+use byteedit_models::unet::UNet2DConditionConfig;
+use byteedit_models::vae::AutoencoderKLConfig;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,6 +23,8 @@ pub(super) struct ModelReport {
     n_parameters: u64,
     /// Side in pixels of the pictures it was trained on.
     resolution: Option<u64>,
+    /// What an edit takes at its peak beside its pictures; `None` for a folder that is no whole model.
+    memory: Option<MemoryNeed>,
     /// The noise schedule, as `scheduler_config.json` has it.
     schedule: BTreeMap<String, Value>,
     n_concepts: Option<usize>,
@@ -62,6 +68,7 @@ impl ModelReport {
             pipeline: index.and_then(|index| Some(index.get("_class_name")?.as_str()?.to_owned())),
             n_parameters,
             resolution: resolution(place)?,
+            memory: memory(place)?,
             schedule: schedule(&place.json("scheduler/scheduler_config.json")?.unwrap_or_default()),
             n_concepts: card.get("concepts").and_then(Value::as_array).map(Vec::len),
             groups: groups(&card),
@@ -85,6 +92,13 @@ impl ModelReport {
             }
         }
         lines.extend(self.resolution.map(|side| format!("  resolution: {side} px")));
+        if let Some(need) = &self.memory {
+            let [total, weights, networks] =
+                [need.total_bytes(), need.weights_bytes, need.networks_bytes].map(|bytes| bytes as f64 / 1e6);
+            lines.push(format!(
+                "  memory: {total:.0} MB for one picture, of which weights {weights:.0} and networks at work {networks:.0}"
+            ));
+        }
         let pairs = |values: &BTreeMap<String, Value>| {
             values.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
         };
@@ -116,6 +130,21 @@ fn resolution(place: &Place) -> anyhow::Result<Option<u64>> {
     let n_widths = vae.and_then(|config| Some(config.get("block_out_channels")?.as_array()?.len()));
     let factor = n_widths.and_then(|n| 1_u64.checked_shl(n.checked_sub(1)? as u32));
     Ok(side.zip(factor).and_then(|(side, factor)| side.checked_mul(factor)))
+}
+
+/// From the configurations alone, if the three networks are ours.
+fn memory(place: &Place) -> anyhow::Result<Option<MemoryNeed>> {
+    let config =
+        |part: &str| anyhow::Ok(place.json(&format!("{part}/config.json"))?.map(|json| json.to_string()));
+    let (unet, vae, text) = (config("unet")?, config("vae")?, config("text_encoder")?);
+    let (Some(unet), Some(vae), Some(text)) = (unet, vae, text) else { return Ok(None) };
+    let unet = UNet2DConditionConfig::from_json(&unet);
+    let (vae, text) = (AutoencoderKLConfig::from_json(&vae), CLIPTextConfig::from_json(&text));
+    // Other networks can be looked at, too; only nothing is known of what they take.
+    let (Ok(unet), Ok(vae), Ok(text)) = (unet, vae, text) else { return Ok(None) };
+    let configs = NetworkConfigs { unet: &unet, vae: &vae, text_encoder: &text };
+    // One picture, under guidance.
+    Ok(Some(MemoryNeed::of_model(configs, 2)))
 }
 
 fn schedule(config: &Value) -> BTreeMap<String, Value> {

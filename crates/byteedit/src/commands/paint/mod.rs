@@ -15,6 +15,7 @@ pub(super) use report::PaintReport;
 
 use crate::files;
 use crate::interrupt::stop_flag;
+use crate::memory;
 use crate::model;
 use crate::printer::Printer;
 use crate::progress::Progress;
@@ -113,6 +114,12 @@ impl<'a> Painter<'a> {
         let Prepared { picture, task, masked, format, paths } = prepared;
         let settings = job.options.settings(task.kind(), &self.model.info().defaults());
         let request = EditRequest::new(picture, task, settings, Limits::default())?;
+        let need = self.model.memory_need(&request)?;
+        tracing::debug!(?need, "memory at the peak");
+        // Unknown where the system does not tell it: then the edit is tried.
+        if let Some(available) = memory::available_bytes() {
+            need.check(available)?;
+        }
         let result = self.edit(&request, &job.picture.display().to_string())?;
         let notices = self.notices(&request, &result);
         for notice in &notices {
@@ -123,7 +130,9 @@ impl<'a> Painter<'a> {
             before_writing(path)?;
             files::write(path, &file)?;
         }
-        Ok(PaintReport::new(self.model.info(), job, masked, &result, &paths).with_warnings(notices))
+        Ok(PaintReport::new(self.model.info(), job, masked, &result, &paths)
+            .with_need(need)
+            .with_warnings(notices))
     }
 
     /// Runs the library on a request, with progress.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use byteedit_edit::{EditResult, ModelInfo, Seam, Timings};
+use byteedit_edit::{EditResult, MemoryNeed, ModelInfo, Seam, Timings, Work};
 use serde::Serialize;
 
 use crate::settings::Job;
@@ -23,6 +23,10 @@ pub(in crate::commands) struct PaintReport {
     regions: Vec<[usize; 4]>,
     enlargement: f64,
     timings: Timings,
+    /// What the networks did.
+    work: Work,
+    /// The peak of memory as it was foretold.
+    memory: Option<MemoryNeed>,
     warnings: Vec<String>,
 }
 
@@ -61,8 +65,15 @@ impl PaintReport {
             regions: result.regions.iter().map(|r| [r.x, r.y, r.width, r.height]).collect(),
             enlargement: result.enlargement,
             timings: result.timings,
+            work: result.work,
+            memory: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// The same with the memory that was foretold.
+    pub(super) fn with_need(self, need: MemoryNeed) -> Self {
+        Self { memory: Some(need), ..self }
     }
 
     /// The same with what the user was warned of.
