@@ -10,14 +10,27 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// until freed pages are given back to the system, -1 for never.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Keeps freed pages for the next allocation. A network asks for the same few megabytes again and again;
-/// given back in between, they come back as page faults and have to be cleared by the kernel. The
-/// environment variable `MIMALLOC_PURGE_DELAY` goes before.
-pub(crate) fn keep_freed_pages() {
+/// How long freed pages stay, for the next allocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FreedPages {
+    /// For good. Training asks for the same few megabytes in every step; given back in between, they come back
+    /// as page faults and have to be cleared by the kernel.
+    Stay,
+    /// For a second. The layers of a network on a picture want blocks of ever other sizes: holes of earlier ones
+    /// that stayed would add a third to the peak.
+    StayASecond,
+}
+
+/// Decides that. The environment variable `MIMALLOC_PURGE_DELAY` goes before.
+pub(crate) fn set_freed_pages(freed: FreedPages) {
+    let milliseconds = match freed {
+        FreedPages::Stay => -1,
+        FreedPages::StayASecond => 1000,
+    };
     // SAFETY: it sets one word of a static table that has more options than this number, at the start of
     // the program and before there is a second thread.
     #[expect(unsafe_code, reason = "mimalloc's options are a C function")]
     unsafe {
-        mi_option_set_default(PURGE_DELAY, -1);
+        mi_option_set_default(PURGE_DELAY, milliseconds);
     }
 }

@@ -17,6 +17,5 @@ mod settings;
 mod threads;
 
 fn main() -> std::process::ExitCode {
-    allocator::keep_freed_pages();
     exit::code_of(commands::run)
 }

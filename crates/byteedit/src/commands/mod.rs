@@ -15,7 +15,8 @@ mod world;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, TrainVerb, Verb};
+use crate::allocator::{FreedPages, set_freed_pages};
+use crate::args::{BenchVerb, Cli, TrainVerb, Verb};
 use crate::exit::ExitStatus;
 use crate::printer::Printer;
 use crate::settings::{BaseSettings, VaeSettings};
@@ -34,6 +35,7 @@ pub(crate) fn run() -> anyhow::Result<ExitStatus> {
         .with_env_filter(EnvFilter::from_env(LOG_VARIABLE))
         .with_writer(std::io::stderr)
         .init();
+    set_freed_pages(if is_training(&verb) { FreedPages::Stay } else { FreedPages::StayASecond });
     let printer = &Printer::new(quiet);
     if !matches!(verb, Verb::Bench(_)) {
         threads::join_pool(None); // benchmarks choose how many
@@ -55,5 +57,14 @@ pub(crate) fn run() -> anyhow::Result<ExitStatus> {
         Verb::Bench(args) => bench::run(args, printer),
         Verb::Demo(args) => demo::demo(args, printer),
         Verb::Completions(args) => completions::completions(args, printer),
+    }
+}
+
+/// Whether it repeats one step over and over.
+fn is_training(verb: &Verb) -> bool {
+    match verb {
+        Verb::Train(_) => true,
+        Verb::Bench(args) => matches!(args.verb, BenchVerb::TrainStep(_)),
+        _ => false,
     }
 }
