@@ -56,6 +56,18 @@ fn large_pictures_differ_by_less_than_a_level() {
     assert!(largest < 0.02 / 255.0, "{largest}");
 }
 
+/// The published widths, with random weights: the latent of a small picture in strips of a few rows.
+#[test]
+fn stable_diffusions_decoder_is_the_same_in_strips() {
+    let config = byteedit_models::presets::sd15_inpaint().vae;
+    let vae = AutoencoderKL::from_config(&config, &mut Init::seeded(&Device::default(), 5));
+    let latents = picture(4, 8, 8);
+    let (whole, in_strips) = (vae.decode(latents.clone()), vae.decode_in_strips(latents, 512));
+    let range = whole.clone().max() - whole.clone().min();
+    let largest = ((in_strips - whole).abs().max() / range).into_scalar::<f32>();
+    assert!(largest < 1.0 / 255.0, "{largest} of the range of values");
+}
+
 /// The same network in diffusers, which knows no strips.
 #[test]
 fn strips_reproduce_the_golden_values() {

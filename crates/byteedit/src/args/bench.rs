@@ -179,6 +179,9 @@ pub(crate) struct BenchVaeArgs {
     /// One way alone (default: both)
     #[arg(long, value_enum)]
     pub(crate) part: Option<VaePartArg>,
+    /// Layer by layer in horizontal strips, as edits treat large pictures, instead of whole
+    #[arg(long)]
+    pub(crate) strips: bool,
     #[command(flatten)]
     pub(crate) run: BenchRunArgs,
 }
