@@ -97,12 +97,11 @@ fn whole(op: Op, positions: usize) -> usize {
         Op::Resnet { channels_in, channels_out } => {
             channels_in + channels_out + channels_in.max(channels_out)
         }
-        // Input, and tokens with Q, K, V, or Q, K, V with their result.
-        Op::Attention { width } => 5 * width,
+        // Input, and tokens with Q, K, V, or Q, K, V with their result; four positions for each of the result,
+        // and that.
+        Op::Attention { width } | Op::Halving { width } => 5 * width,
         // Input, tokens, and the feed-forward, 8 times as wide before its gate and 4 times behind.
         Op::Transformer { width, .. } => 14 * width,
-        // The input has four positions for each of the result.
-        Op::Halving { width } => 5 * width,
         // Enlarged, before and behind the convolution.
         Op::Doubling { width } => 2 * width,
     };

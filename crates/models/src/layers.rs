@@ -103,7 +103,7 @@ pub(crate) fn unet(config: &UNet2DConditionConfig, side: usize) -> Vec<Layer> {
 
 /// Layers so far, and what comes out of the last one.
 struct Layers {
-    layers: Vec<Layer>,
+    list: Vec<Layer>,
     channels: usize,
     positions: usize,
     /// Channels and positions of the results that wait on the way up.
@@ -115,7 +115,7 @@ struct Layers {
 impl Layers {
     fn enter([channels_in, channels_out]: [usize; 2], positions: usize) -> Self {
         let mut layers =
-            Self { layers: Vec::new(), channels: channels_in, positions, skips: Vec::new(), is_kept: false };
+            Self { list: Vec::new(), channels: channels_in, positions, skips: Vec::new(), is_kept: false };
         layers.push(Op::Conv { channels_in, channels_out }, channels_out);
         layers
     }
@@ -123,7 +123,7 @@ impl Layers {
     fn push(&mut self, op: Op, channels_out: usize) {
         let n_others = self.skips.len() - usize::from(self.is_kept);
         let kept = self.skips[..n_others].iter().map(|[channels, positions]| channels * positions).sum();
-        self.layers.push(Layer { op, positions: self.positions, kept });
+        self.list.push(Layer { op, positions: self.positions, kept });
         self.channels = channels_out;
         self.is_kept = false;
     }
@@ -167,6 +167,6 @@ impl Layers {
 
     fn exit(mut self, channels_out: usize) -> Vec<Layer> {
         self.push(Op::Conv { channels_in: self.channels, channels_out }, channels_out);
-        self.layers
+        self.list
     }
 }
