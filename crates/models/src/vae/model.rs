@@ -41,8 +41,8 @@ impl AutoencoderKL {
         self.decoder.forward(self.before_decoder(raw_latents))
     }
 
-    /// [`Self::encode`] layer by layer in horizontal strips of about `n_positions` positions, with a third
-    /// of the memory. The result is that of the whole picture, up to the rounding of sums.
+    /// [`Self::encode`] layer by layer in horizontal strips of about `n_positions` positions, with half
+    /// of the memory at 1024 px. The result is that of the whole picture, up to the rounding of sums.
     ///
     /// # Shapes
     /// - as [`Self::encode`]
@@ -52,8 +52,8 @@ impl AutoencoderKL {
         self.posterior(self.encoder.forward_in_strips(pixels, height))
     }
 
-    /// [`Self::decode`] layer by layer in horizontal strips of about `n_positions` positions, with a third
-    /// of the memory. The result is that of the whole picture, up to the rounding of sums.
+    /// [`Self::decode`] layer by layer in horizontal strips of about `n_positions` positions, with half
+    /// of the memory at 1024 px. The result is that of the whole picture, up to the rounding of sums.
     ///
     /// # Shapes
     /// - as [`Self::decode`]
