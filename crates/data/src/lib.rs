@@ -27,7 +27,9 @@ pub use folder::{FolderDataset, FolderItem};
 pub use mask::{Mask, MaskKind, MaskStrategy, Rect};
 pub use picture::{Rgb8, Rgba8};
 pub use stream::Stream;
-pub use world::{PairSpec, Sample, SampleSpec, Split, Task, World};
+pub use world::{
+    Glimpse, GlimpseSpec, PairSpec, Photos, Renderings, Sample, SampleSpec, Split, Task, View, World,
+};
 
 /// Result of this crate's fallible functions.
 pub type Result<T, E = DataError> = std::result::Result<T, E>;

@@ -15,7 +15,7 @@ pub fn conv(channels_in: usize, channels_out: usize, kernel: usize, positions: u
 }
 
 /// A residual block of two 3x3 convolutions, with a 1x1 shortcut where the width changes.
-fn resnet(channels_in: usize, channels_out: usize, positions: usize) -> f64 {
+pub(crate) fn resnet(channels_in: usize, channels_out: usize, positions: usize) -> f64 {
     let shortcut =
         if channels_in == channels_out { 0.0 } else { conv(channels_in, channels_out, 1, positions) };
     conv(channels_in, channels_out, 3, positions) + conv(channels_out, channels_out, 3, positions) + shortcut

@@ -1,8 +1,10 @@
 //! The networks of Stable Diffusion in the field's own terms: [`unet::UNet2DConditionModel`],
 //! [`vae::AutoencoderKL`], [`text::CLIPTextModel`] and its [`tokenizer`], each configured by the
 //! `config.json` that diffusers or transformers write for it. The small model that ships with the
-//! program and Stable Diffusion 1.5 differ only in numbers.
+//! program and Stable Diffusion 1.5 differ only in numbers. Beside them stand the small [`classifier`]s
+//! that measure editing models and label their training data.
 
+pub mod classifier;
 pub mod component;
 mod error;
 pub mod flops;

@@ -2,6 +2,7 @@
 //!
 //! - [`vae::train`] fits an `AutoencoderKL` to crops, and brings its latents to unit variance;
 //! - [`base::train`] fits the inpainting U-Net and its text encoder to cached latents;
+//! - [`judge::train`] and [`annotator::train`] fit the classifiers of what a picture shows;
 //! - [`base::BaseSteps`] and [`vae::VaeSteps`] make steps of either on random data, to be timed;
 //! - [`export`] writes a run as a diffusers folder, [`plot`] its log as curves;
 //! - [`named`], [`optim`], [`run`] and [`training`] are what every trainer shares: parameters by name,
@@ -13,10 +14,13 @@
 //! holds every number that one step hands to the next. Nothing is printed: callers pass a [`Progress`]
 //! and a stop flag.
 
+pub mod annotator;
 pub mod base;
+pub mod classifier;
 mod error;
 pub mod export;
 mod files;
+pub mod judge;
 mod latents;
 pub mod named;
 pub mod optim;

@@ -16,6 +16,8 @@ pub(crate) struct TrainArgs {
 pub(crate) enum TrainVerb {
     Vae(TrainVaeArgs),
     Base(TrainBaseArgs),
+    Judge(TrainJudgeArgs),
+    Annotator(TrainAnnotatorArgs),
     Export(TrainExportArgs),
     Plot(TrainPlotArgs),
 }
@@ -57,12 +59,36 @@ pub(crate) struct TrainBaseArgs {
     pub(crate) init: Option<String>,
 }
 
+/// Train the classifier that measures editing models, on true composites and backgrounds alone
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train judge
+  byteedit train judge --run runs/judge --set training.n_steps=4000
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit. `eval world --judge
+runs/judge/judge` uses it.")]
+pub(crate) struct TrainJudgeArgs {
+    #[command(flatten)]
+    pub(crate) run: TrainRunArgs,
+}
+
+/// Train the classifier that labels data for training, on other photographs than the judge's
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  byteedit train annotator --run runs/annotator
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit.")]
+pub(crate) struct TrainAnnotatorArgs {
+    #[command(flatten)]
+    pub(crate) run: TrainRunArgs,
+}
+
 /// Write the averaged weights of a run as a model that `--model` and diffusers load
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   byteedit train export runs/base --out models/mine
 
-A run of `train vae` gives the autoencoder alone. The run may still be going on.")]
+A run of `train vae` gives the autoencoder alone, one of `train judge` the judge. The run may still be going on.")]
 pub(crate) struct TrainExportArgs {
     /// The run folder
     pub(crate) run: PathBuf,
@@ -100,11 +126,11 @@ pub(crate) struct TrainPlotArgs {
     pub(crate) force: bool,
 }
 
-/// What both trainers take.
+/// What all trainers take.
 #[derive(Debug, Args)]
 pub(crate) struct TrainRunArgs {
-    /// The run folder: made, or gone on with (default: byteedit/runs/ and vae or base in the user's cache
-    /// folder)
+    /// The run folder: made, or gone on with (default: byteedit/runs/ and vae, base, judge or annotator in the
+    /// user's cache folder)
     #[arg(long, value_name = "DIR")]
     pub(crate) run: Option<PathBuf>,
     /// A JSON file whose values are put over the defaults; unknown keys are refused
@@ -113,7 +139,7 @@ pub(crate) struct TrainRunArgs {
     /// One value over the defaults and --config, such as `training.n_steps=1000`
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// A folder of pictures with metadata.jsonl, instead of the mini world
+    /// A folder of pictures with metadata.jsonl, instead of the mini world; not for judge and annotator
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Where to compute: cpu, or a backend this program was built with

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use byteedit_train::Source;
+use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::BaseRunConfig;
+use byteedit_train::judge::{self, JudgeRunConfig};
 use byteedit_train::run::config_from_overlay;
 use byteedit_train::vae::VaeRunConfig;
 use etcetera::BaseStrategy;
@@ -14,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{device, source};
-use crate::args::{TrainBaseArgs, TrainRunArgs, TrainVaeArgs};
+use crate::args::{TrainAnnotatorArgs, TrainBaseArgs, TrainJudgeArgs, TrainRunArgs, TrainVaeArgs};
 use crate::files;
 
 /// What every trainer is started with.
@@ -67,6 +69,26 @@ impl BaseSettings {
     }
 }
 
+/// `train judge`.
+///
+/// # Errors
+/// The first argument that cannot be used.
+pub(crate) fn judge_settings(args: TrainJudgeArgs) -> anyhow::Result<RunSettings<JudgeRunConfig>> {
+    let TrainJudgeArgs { run } = args;
+    RunSettings::resolve(run, "judge", judge::mini())
+}
+
+/// `train annotator`.
+///
+/// # Errors
+/// The first argument that cannot be used.
+pub(crate) fn annotator_settings(
+    args: TrainAnnotatorArgs,
+) -> anyhow::Result<RunSettings<AnnotatorRunConfig>> {
+    let TrainAnnotatorArgs { run } = args;
+    RunSettings::resolve(run, "annotator", annotator::mini())
+}
+
 impl<C: Serialize + DeserializeOwned> RunSettings<C> {
     fn resolve(args: TrainRunArgs, name: &str, preset: C) -> anyhow::Result<Self> {
         let TrainRunArgs { run, config, set, data, device: device_name, json } = args;
@@ -113,6 +135,10 @@ pub(crate) enum RunKind {
     Vae,
     /// A run of `train base`.
     Base,
+    /// A run of `train judge`.
+    Judge,
+    /// A run of `train annotator`.
+    Annotator,
 }
 
 /// Tells by a run's configuration which trainer made it.
@@ -131,6 +157,10 @@ pub(crate) fn run_kind(folder: &Path) -> anyhow::Result<RunKind> {
         Ok(RunKind::Vae)
     } else if config.get("text_encoder").is_some() {
         Ok(RunKind::Base)
+    } else if config.pointer("/network/d_hidden").is_some() {
+        Ok(RunKind::Annotator)
+    } else if config.pointer("/network/labels").is_some() {
+        Ok(RunKind::Judge)
     } else {
         bail!("{} is the configuration of no run; name the folder of a `train` run", path.display())
     }
@@ -172,6 +202,10 @@ mod tests {
         assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Vae);
         write(serde_json::to_value(BaseRunConfig::mini()).unwrap());
         assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Base);
+        write(serde_json::to_value(judge::mini()).unwrap());
+        assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Judge);
+        write(serde_json::to_value(annotator::mini()).unwrap());
+        assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Annotator);
         write(json!({}));
         assert!(run_kind(folder.path()).is_err());
     }

@@ -12,7 +12,20 @@ const MAX_ENLARGEMENT: f32 = 1.25;
 impl World {
     /// A square crop of one of the split's photographs, and which photograph it is.
     pub(super) fn background(&self, split: Split, size: usize, stream: &mut Stream) -> (Rgb8, usize) {
-        let photos = self.photos_of(split);
+        let (mut background, photo) = self.background_among(self.photos_of(split), size, stream);
+        if split == Split::Train {
+            jitter(&mut background, stream);
+        }
+        (background, photo)
+    }
+
+    /// A square crop of one of `photos`, as it is, and which photograph it is.
+    pub(super) fn background_among(
+        &self,
+        photos: &[usize],
+        size: usize,
+        stream: &mut Stream,
+    ) -> (Rgb8, usize) {
         let photo = photos[stream.below(photos.len())];
         let picture = &self.photos[photo].picture;
         let (width, height) = (picture.width as f32, picture.height as f32);
@@ -25,16 +38,12 @@ impl World {
             side,
             flip: stream.chance(0.5),
         };
-        let mut background = resize_window(picture, window, size);
-        if split == Split::Train {
-            jitter(&mut background, stream);
-        }
-        (background, photo)
+        (resize_window(picture, window, size), photo)
     }
 }
 
 /// A mild change of exposure, contrast, saturation and white balance. The cast to u8 saturates.
-fn jitter(picture: &mut Rgb8, stream: &mut Stream) {
+pub(super) fn jitter(picture: &mut Rgb8, stream: &mut Stream) {
     let contrast = stream.uniform(0.85, 1.15);
     let brightness = stream.uniform(-0.08, 0.08) * 255.0;
     let saturation = stream.uniform(0.75, 1.2);

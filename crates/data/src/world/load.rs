@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::Split;
 use super::pack::{Index, Pack};
+use super::photos::family;
 use crate::picture_io::{read, rgb_from_bytes, rgba_from_bytes};
 use crate::recolor::dominant_hue;
-use crate::{DataError, Result, Rgb8, Rgba8};
+use crate::{DataError, Result, Rgb8, Rgba8, Stream};
 
 /// The mini world, ready to draw samples from. It can be shared between threads.
 #[derive(Debug)]
@@ -31,6 +33,39 @@ pub struct Concept {
     pub(super) seen: Vec<usize>,
     /// Renderings shown in test: the held-out one, or the only one.
     pub(super) unseen: Vec<usize>,
+}
+
+/// Which renderings of a concept may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Renderings {
+    /// Those of training and validation.
+    Seen,
+    /// The one of the test split: held out, or the only one that there is.
+    HeldOut,
+    /// All, each as often as any other of its concept.
+    Every,
+}
+
+impl Renderings {
+    /// One of `concept`, counted over all concepts.
+    pub(super) fn draw(self, concept: &Concept, stream: &mut Stream) -> usize {
+        let Concept { seen, unseen, .. } = concept;
+        let n_seen = if self == Self::HeldOut { 0 } else { seen.len() };
+        // Where a concept has one rendering only, it is in both lists and counts once.
+        let n_unseen = if self == Self::Seen || (n_seen > 0 && seen == unseen) { 0 } else { unseen.len() };
+        let index = stream.below(n_seen + n_unseen);
+        if index < n_seen { seen[index] } else { unseen[index - n_seen] }
+    }
+}
+
+impl From<Split> for Renderings {
+    fn from(split: Split) -> Self {
+        match split {
+            Split::Train | Split::Validation => Self::Seen,
+            Split::Test => Self::HeldOut,
+        }
+    }
 }
 
 /// One picture of an object.
@@ -109,6 +144,17 @@ impl World {
         self.concepts[concept].seen.iter().any(|&rendering| self.renderings[rendering].hue.is_some())
     }
 
+    /// One half of a split's photographs, 0 or 1. Photographs of one subject are in one half.
+    pub(super) fn half_of(&self, split: Split, half: usize) -> Vec<usize> {
+        let photos = self.photos_of(split);
+        let mut families: Vec<String> =
+            photos.iter().map(|&photo| family(&self.photos[photo].name)).collect();
+        families.sort_unstable();
+        families.dedup();
+        let half_of = |photo: usize| families.binary_search(&family(&self.photos[photo].name)).map(|at| at % 2);
+        photos.iter().copied().filter(|&photo| half_of(photo) == Ok(half)).collect()
+    }
+
     pub(super) fn photos_of(&self, split: Split) -> &[usize] {
         &self.photos_of_split[split as usize]
     }
@@ -142,7 +188,6 @@ mod tests {
     use std::path::PathBuf;
 
     use super::super::pack::{ConceptEntry, RenderingEntry, VERSION};
-    use super::super::photos::family;
     use super::*;
 
     fn world() -> World {

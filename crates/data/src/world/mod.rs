@@ -17,6 +17,7 @@ pub mod build;
 mod caption;
 mod concepts;
 mod export;
+mod glimpse;
 mod load;
 mod pack;
 mod patch;
@@ -29,7 +30,8 @@ use serde::{Deserialize, Serialize};
 
 pub use build::{BuildReport, build};
 pub use export::write_samples;
-pub use load::{Concept, World};
+pub use glimpse::{Glimpse, GlimpseSpec, Photos, View};
+pub use load::{Concept, Renderings, World};
 pub use sample::{FRAME_SIDES, ObjectInfo, PairSpec, Sample, SampleSpec};
 
 /// What is asked of a picture.

@@ -113,7 +113,6 @@ pub(crate) fn split_of(name: &str) -> Split {
 }
 
 /// Photographs of one family show the same subject, such as `windmill3` and `windmill12`.
-#[cfg(test)]
 pub(crate) fn family(name: &str) -> String {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase()
 }

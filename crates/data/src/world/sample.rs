@@ -12,7 +12,7 @@ use crate::{ColorWord, DataError, Result, Rgb8, Stream};
 /// Smallest and largest side a frame may have, in pixels.
 pub const FRAME_SIDES: [usize; 2] = [32, 256];
 /// The side at which the world is meant to be seen, and which crops are cut from.
-const FRAME: usize = 128;
+pub(super) const FRAME: usize = 128;
 /// A mask hides an object if it covers at least this share of it; its caption is then true of the hole.
 const HIDDEN: f32 = 0.5;
 /// Probability that an outpainting sample shows an object.
@@ -23,6 +23,7 @@ const P_OUTPAINT_CAPTION: f32 = 0.5;
 /// Where the draws of one part of a sample come from; the tasks have their own, after these.
 const CROPS: u64 = 100;
 const PAIRS: u64 = 101;
+pub(super) const GLIMPSES: u64 = 102;
 
 /// Which sample is asked for. Together with an index it determines every pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,7 +178,7 @@ impl World {
         let frame = size.max(FRAME);
         let picture = if stream.chance(0.08) {
             let background = plain(frame, &mut stream);
-            self.compose(split, background, None, &mut stream).composite
+            self.compose(split.into(), background, None, &mut stream).composite
         } else {
             let with_object = stream.chance(0.6);
             self.scene(split, frame, with_object, &mut stream).composite
@@ -189,7 +190,7 @@ impl World {
     fn scene(&self, split: Split, size: usize, with_object: bool, stream: &mut Stream) -> Scene {
         let (background, photo) = self.background(split, size, stream);
         if with_object {
-            return self.compose(split, background, Some(photo), stream);
+            return self.compose(split.into(), background, Some(photo), stream);
         }
         Scene { composite: background.clone(), background, photo: Some(photo), object: None }
     }
@@ -246,7 +247,7 @@ impl World {
     }
 }
 
-fn stream(seed: u64, split: Split, domain: u64, index: u64) -> Stream {
+pub(super) fn stream(seed: u64, split: Split, domain: u64, index: u64) -> Stream {
     Stream::new([seed, (split as u64) << 32 | domain, index, 0])
 }
 
@@ -255,7 +256,7 @@ fn check_size(size: usize) -> Result<()> {
     if (min..=max).contains(&size) { Ok(()) } else { Err(DataError::Size { size, min, max }) }
 }
 
-fn footprint(scene: &Scene) -> Option<&Mask> {
+pub(super) fn footprint(scene: &Scene) -> Option<&Mask> {
     scene.object.as_ref().map(|object| &object.footprint)
 }
 

@@ -2,7 +2,7 @@
 
 use super::patch::{Patch, Pose, SOLID};
 use super::shadow::shadow;
-use super::{Split, World};
+use super::{Renderings, World};
 use crate::color::{ColorWord, measure};
 use crate::mask::{Mask, Rect};
 use crate::{Rgb8, Stream};
@@ -43,21 +43,17 @@ pub(super) struct Placed {
 }
 
 impl World {
-    /// Puts a random object of `split` on `background`.
+    /// Puts a random object, shown by one of `renderings`, on `background`.
     pub(super) fn compose(
         &self,
-        split: Split,
+        renderings: Renderings,
         background: Rgb8,
         photo: Option<usize>,
         stream: &mut Stream,
     ) -> Scene {
         let size = background.width;
         let concept = stream.below(self.concepts.len());
-        let choices = match split {
-            Split::Train | Split::Validation => &self.concepts[concept].seen,
-            Split::Test => &self.concepts[concept].unseen,
-        };
-        let index = choices[stream.below(choices.len())];
+        let index = renderings.draw(&self.concepts[concept], stream);
         let rendering = &self.renderings[index];
         let pose = Pose {
             side: size as f32 * stream.uniform(OBJECT_SHARE[0], OBJECT_SHARE[1]),

@@ -7,10 +7,12 @@ mod plot;
 use std::path::Path;
 
 use anyhow::bail;
+use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::{self, BaseInputs};
 use byteedit_train::export::export_base;
+use byteedit_train::judge::{self, JudgeRunConfig};
 use byteedit_train::vae::{self, VaeInputs};
-use byteedit_train::{Outcome, RunContext};
+use byteedit_train::{Outcome, Result as TrainResult, RunContext, Source};
 use serde_json::json;
 
 use self::observer::Observer;
@@ -19,7 +21,7 @@ use crate::args::TrainExportArgs;
 use crate::exit::ExitStatus;
 use crate::interrupt::stop_flag;
 use crate::printer::Printer;
-use crate::settings::{BaseSettings, RunKind, VaeSettings, device, run_kind, source};
+use crate::settings::{BaseSettings, RunKind, RunSettings, VaeSettings, device, run_kind, source};
 
 /// Trains an autoencoder.
 ///
@@ -63,6 +65,43 @@ pub(crate) fn train_base(settings: BaseSettings, printer: &Printer) -> anyhow::R
     let outcome = base::train(&run.config, &inputs, context)?;
     drop(observer);
     report(outcome, &run.folder, "model", run.json, printer)
+}
+
+/// Trains the judge.
+///
+/// # Errors
+/// Those of [`judge::train`].
+pub(crate) fn train_judge(
+    run: RunSettings<JudgeRunConfig>,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
+    train_classifier(&run, "judge", judge::train, printer)
+}
+
+/// Trains the annotator.
+///
+/// # Errors
+/// Those of [`annotator::train`].
+pub(crate) fn train_annotator(
+    run: RunSettings<AnnotatorRunConfig>,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
+    train_classifier(&run, "annotator", annotator::train, printer)
+}
+
+fn train_classifier<C>(
+    run: &RunSettings<C>,
+    name: &str,
+    train: fn(&C, &Source, RunContext<'_>) -> TrainResult<Outcome>,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
+    let RunSettings { folder, config, source, device, json } = run;
+    printer.note(format_args!("run folder: {}", folder.display()));
+    let mut observer = Observer::new(printer);
+    let context = RunContext { folder, device, progress: &mut observer, stop: stop_flag(printer)? };
+    let outcome = train(config, source, context)?;
+    drop(observer);
+    report(outcome, folder, name, *json, printer)
 }
 
 /// Says how a run ended: the folder of what it made, or that it can be gone on with.
@@ -114,6 +153,14 @@ pub(crate) fn train_export(args: TrainExportArgs, printer: &Printer) -> anyhow::
             let shown: Vec<_> = channel_rms.iter().map(|rms| format!("{rms:.3}")).collect();
             printer.note(format_args!("latents brought to unit variance from {}", shown.join(" ")));
             json!({ "kind": "vae", "output": out, "channel_rms": channel_rms })
+        }
+        RunKind::Judge => {
+            judge::export(&run, &out, &device)?;
+            json!({ "kind": "judge", "output": out })
+        }
+        RunKind::Annotator => {
+            annotator::export(&run, &out, &device)?;
+            json!({ "kind": "annotator", "output": out })
         }
         RunKind::Base => {
             let card = export_base(&run, &source, &out, &device)?;
