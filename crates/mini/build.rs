@@ -1,5 +1,5 @@
-//! Lists the files of `models/mini` for `include_bytes!`. Without that folder the list is empty, and
-//! the program says that no model is embedded.
+//! Lists the files of `models/mini` and `models/judge` for `include_bytes!`. Without such a folder its
+//! list is empty, and the program says that no model, or no judge, is embedded.
 
 use std::env;
 use std::fmt::Write as _;
@@ -7,15 +7,25 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The lists by file name, and the folders below `models`.
+const LISTS: [(&str, &str); 2] = [("model.rs", "mini"), ("judge.rs", "judge")];
+
 fn main() -> io::Result<()> {
-    let root =
-        PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("../../models/mini");
-    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?).join("model.rs");
-    println!("cargo::rerun-if-changed={}", root.display());
+    let variable = |name| env::var(name).map(PathBuf::from).map_err(io::Error::other);
+    let (models, out) = (variable("CARGO_MANIFEST_DIR")?.join("../../models"), variable("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
+    for (list, folder) in LISTS {
+        fs::write(out.join(list), files_in(&models.join(folder))?)?;
+    }
+    Ok(())
+}
+
+/// The files of a folder as an expression.
+fn files_in(root: &Path) -> io::Result<String> {
+    println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     if root.is_dir() {
-        collect(&root, "", &mut files)?;
+        collect(root, "", &mut files)?;
     }
     files.sort();
     let mut list = String::from("&[\n");
@@ -25,7 +35,7 @@ fn main() -> io::Result<()> {
             .map_err(io::Error::other)?;
     }
     list.push_str("]\n");
-    fs::write(out, list)
+    Ok(list)
 }
 
 /// Adds every file below `folder` with its path from the root, `/` between the parts.

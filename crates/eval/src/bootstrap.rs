@@ -54,7 +54,26 @@ impl Estimate {
         Some(Self::rounded([mean.exp(), low.exp(), high.exp()], n))
     }
 
-    fn rounded(values: [f64; 3], n: usize) -> Self {
+    /// The quotient of the means of the first and of the second of each pair, with the percentiles of the
+    /// quotients of resampled pairs; `None` without pairs, or where the second mean is not above 0, in the
+    /// pairs or in a resample of them.
+    pub fn of_quotient(pairs: &[[f64; 2]], seed: u64) -> Option<Self> {
+        let n = pairs.len();
+        let quotient = |sums: [f64; 2]| (sums[1] > 0.0).then(|| sums[0] / sums[1]);
+        let add = |sums: [f64; 2], pair: [f64; 2]| [sums[0] + pair[0], sums[1] + pair[1]];
+        let mean = quotient(pairs.iter().copied().fold([0.0; 2], add))?;
+        let mut draws = Stream::new([seed, DOMAIN, 0, 0]);
+        let mut quotients = Vec::with_capacity(N_RESAMPLES);
+        for _ in 0..N_RESAMPLES {
+            let sums = (0..n).map(|_| pairs[draws.below(n)]).fold([0.0; 2], add);
+            quotients.push(quotient(sums)?);
+        }
+        quotients.sort_by(f64::total_cmp);
+        let [low, high] = ENDS.map(|share| quantile(&quotients, share));
+        Some(Self::rounded([mean, low, high], n))
+    }
+
+    pub(crate) fn rounded(values: [f64; 3], n: usize) -> Self {
         let [mean, low, high] = values.map(nine_digits);
         Self { mean, low, high, n }
     }
@@ -125,6 +144,18 @@ mod tests {
         let Estimate { mean, low, high, .. } = Estimate::of_ratios(&[0.5, 2.0, 0.5, 2.0], 3).unwrap();
         assert!((mean - 1.0).abs() < 1e-12);
         assert!((low - 0.5).abs() < 1e-12 && (high - 2.0).abs() < 1e-12, "{low} {high}");
+    }
+
+    #[test]
+    fn quotients_are_of_means_and_pairs_stay_together() {
+        // 1/2, 4/8 and 2/4: in every resample the quotient is a half.
+        let Estimate { mean, low, high, n } =
+            Estimate::of_quotient(&[[1.0, 2.0], [4.0, 8.0], [2.0, 4.0]], 3).unwrap();
+        assert_eq!((mean, low, high, n), (0.5, 0.5, 0.5, 3));
+        let apart = Estimate::of_quotient(&[[1.0, 4.0], [3.0, 1.0], [2.0, 3.0]], 3).unwrap();
+        assert!((apart.mean - 0.75).abs() < 1e-9 && apart.low < 0.75 && apart.high > 0.75);
+        assert_eq!(Estimate::of_quotient(&[], 3), None);
+        assert_eq!(Estimate::of_quotient(&[[1.0, 0.0]], 3), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Questions with their exact answers, drawn from the world one by one.
 
-use byteedit_data::{Sample, SampleSpec, World};
+use byteedit_data::mask::InstanceMasks;
+use byteedit_data::{MaskStrategy, Sample, SampleSpec, View, World};
 use byteedit_image::{Mask, Size, UnitImage};
 
 use crate::config::EvalConfig;
@@ -26,6 +27,8 @@ pub struct Case {
     /// The solid pixels of the scene's object, if it has one: an object of the truth, or of the input
     /// where the task is to erase it.
     pub object: Option<Mask>,
+    /// That object's index into [`World::concepts`].
+    pub concept: Option<usize>,
     /// Seed of the noise.
     pub seed: u64,
 }
@@ -43,10 +46,40 @@ impl Case {
             edit_mask: Mask::new(size, edit_mask.values)?,
             prompt: caption,
             truth: image(truth.data)?,
+            concept: object.as_ref().map(|object| object.concept),
             object: object.map(|object| Mask::new(size, object.mask.values)).transpose()?,
             seed: seed.wrapping_add(index),
         })
     }
+}
+
+impl Case {
+    /// The square that a judge is shown of this case's pictures: around the edit mask.
+    pub fn view(&self) -> View {
+        let frame = self.edit_mask.width();
+        let view = |found: byteedit_image::Rect| {
+            let byteedit_image::Rect { x, y, width, height } = found;
+            View::around(byteedit_data::Rect { x, y, width, height }, frame)
+        };
+        self.edit_mask.bounding_box().map_or_else(|| View::whole(frame), view)
+    }
+}
+
+/// Masks of a section. An edit is asked for in a box that was cut for another object, so that no outline
+/// tells what belongs into it.
+fn masks(section: Section) -> MaskStrategy {
+    let instance = match section {
+        Section::Edit => InstanceMasks {
+            p_dilated: 0.0,
+            p_box: 0.0,
+            p_free_form: 0.0,
+            p_other_box: 1.0,
+            p_merge: 0.0,
+            ..InstanceMasks::default()
+        },
+        Section::Erase | Section::OutpaintPrompt | Section::OutpaintFree => InstanceMasks::default(),
+    };
+    MaskStrategy { instance, ..MaskStrategy::default() }
 }
 
 /// The first `n_samples` cases of a section, in the world's order. It ends early with an error only.
@@ -55,6 +88,7 @@ pub struct Cases<'a> {
     world: &'a World,
     section: Section,
     spec: SampleSpec,
+    masks: MaskStrategy,
     n_wanted: usize,
     n_found: usize,
     next_index: u64,
@@ -65,7 +99,15 @@ impl<'a> Cases<'a> {
     pub fn new(world: &'a World, section: Section, config: &EvalConfig) -> Self {
         let spec = SampleSpec::new(section.task(), config.split, config.seed);
         let spec = SampleSpec { size: config.picture_size, ..spec };
-        Self { world, section, spec, n_wanted: config.n_samples, n_found: 0, next_index: 0 }
+        Self {
+            world,
+            section,
+            spec,
+            masks: masks(section),
+            n_wanted: config.n_samples,
+            n_found: 0,
+            next_index: 0,
+        }
     }
 
     fn find(&mut self) -> Result<Case> {
@@ -73,7 +115,7 @@ impl<'a> Cases<'a> {
         while self.next_index < tried {
             let index = self.next_index;
             self.next_index += 1;
-            let sample = self.world.sample(&self.spec, index)?;
+            let sample = self.world.sample_with(&self.spec, &self.masks, index)?;
             if self.section.accepts(&sample) {
                 return Case::new(index, sample, self.spec.seed);
             }
@@ -124,6 +166,11 @@ mod tests {
                 let pixels = case.input.data().chunks_exact(3).zip(case.truth.data().chunks_exact(3));
                 let mut kept = pixels.zip(case.edit_mask.repaints()).filter(|(_, repaint)| !repaint);
                 assert!(kept.all(|((input, truth), _)| input == truth));
+                assert_eq!(case.concept.is_some(), case.object.is_some());
+                if section == Section::Edit {
+                    let around = case.edit_mask.bounding_box().unwrap();
+                    assert_eq!(Mask::from_rect(case.edit_mask.size(), around).unwrap(), case.edit_mask);
+                }
                 if has_prompt {
                     assert!(case.object.as_ref().is_some_and(|object| !object.is_empty()));
                 }

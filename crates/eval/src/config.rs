@@ -30,8 +30,12 @@ pub struct EvalConfig {
     pub n_steps: usize,
     /// How strongly prompts are followed.
     pub guidance: GuidanceScales,
-    /// Pictures in each row of a contact sheet, 0 to 16.
+    /// Worst, best and random cases on each contact sheet, 0 to 100 of each.
     pub n_examples: usize,
+    /// The first so many edits are painted from several seeds, 0 to 100,000.
+    pub n_diverse: usize,
+    /// From how many, 2 to 16.
+    pub n_seeds: usize,
 }
 
 /// Guidance scale of each task; up to 1 there is none. Where the prompt is empty its scale has no effect, since
@@ -59,7 +63,9 @@ impl EvalConfig {
             sampler: SamplerKind::Ddim { eta: 0.0 },
             n_steps: 20,
             guidance: GuidanceScales { edit: 4.0, erase: 1.0, outpaint: 4.0 },
-            n_examples: 4,
+            n_examples: 20,
+            n_diverse: 32,
+            n_seeds: 4,
         }
     }
 
@@ -90,7 +96,9 @@ impl EvalConfig {
             ("picture_size", self.picture_size, smallest..=largest, "from 32 to 256 px"),
             ("batch", self.batch, 1..=1024, "from 1 to 1024"),
             ("n_steps", self.n_steps, 1..=100_000, "1 or more"),
-            ("n_examples", self.n_examples, 0..=16, "from 0 to 16"),
+            ("n_examples", self.n_examples, 0..=100, "from 0 to 100"),
+            ("n_diverse", self.n_diverse, 0..=100_000, "from 0 to 100,000"),
+            ("n_seeds", self.n_seeds, 2..=16, "from 2 to 16"),
         ] {
             if !range.contains(&value) {
                 return Err(EvalError::config(key, value, limit));
@@ -150,7 +158,8 @@ mod tests {
             (EvalConfig { picture_size: 300, ..good.clone() }, "`picture_size` is 300"),
             (EvalConfig { batch: 0, ..good.clone() }, "`batch` is 0"),
             (EvalConfig { n_steps: 0, ..good.clone() }, "`n_steps` is 0"),
-            (EvalConfig { n_examples: 17, ..good.clone() }, "`n_examples` is 17"),
+            (EvalConfig { n_examples: 101, ..good.clone() }, "`n_examples` is 101"),
+            (EvalConfig { n_seeds: 1, ..good.clone() }, "`n_seeds` is 1"),
             (EvalConfig { guidance: nan, ..good.clone() }, "guidance_scale"),
             (EvalConfig { sampler: SamplerKind::Ddim { eta: 0.5 }, ..good.clone() }, "eta: 0.5"),
         ] {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use byteedit_data::DataError;
 use byteedit_diffusion::DiffusionError;
 use byteedit_image::{ImageError, Size};
+use byteedit_models::ModelError;
 use thiserror::Error;
 
 /// Errors of this crate. Each names the value, the limit and the remedy.
@@ -53,7 +54,15 @@ pub enum EvalError {
         /// Size asked for.
         expected: Size,
     },
-    /// A file of the report could not be written.
+    /// A judge that was taught other words than the world has.
+    #[error("the judge `{judge}` has no label `{label}`; train one on this world with `train judge`")]
+    Labels {
+        /// The judge.
+        judge: String,
+        /// The concept's name.
+        label: String,
+    },
+    /// A file could not be read or written.
     #[error("{action} {}: {source}", path.display())]
     Io {
         /// What was being done, as a gerund.
@@ -66,6 +75,9 @@ pub enum EvalError {
     /// The model under evaluation failed.
     #[error("the editor failed: {0}")]
     Editor(#[source] Box<dyn Error + Send + Sync>),
+    /// The judge could not be loaded.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The world could not be drawn from.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -21,6 +21,10 @@ pub struct Figures {
     /// interval on one side of 0, or of 1, tells the two apart even where the intervals of their
     /// means overlap.
     pub model_against: BTreeMap<Subject, Estimate>,
+    /// The quotient of the model's mean and the other's, over the cases that have both, for a metric
+    /// where that is [fair](Metric::has_quotient).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub model_times: BTreeMap<Subject, Estimate>,
 }
 
 /// Summarises cases, metric by metric in the order of [`Metric`]; intervals are drawn from `seed`.
@@ -48,11 +52,16 @@ fn figures(metric: Metric, cases: &[Measured], seed: u64) -> Figures {
         let values: Vec<f64> = cases.iter().filter_map(compared).collect();
         Some((other, estimate(&values)?))
     };
-    let others = Subject::ALL.into_iter().filter(|subject| *subject != Subject::Result);
+    let quotient = |other| {
+        let both = |case: &Measured| Some([value(case, Subject::Result)?, value(case, other)?]);
+        let pairs: Vec<[f64; 2]> = cases.iter().filter_map(both).collect();
+        Some((other, Estimate::of_quotient(&pairs, seed).filter(|_| metric.has_quotient())?))
+    };
     Figures {
         metric,
         subjects: Subject::ALL.into_iter().filter_map(mean).collect(),
-        model_against: others.filter_map(comparison).collect(),
+        model_against: Subject::COMPARED.into_iter().filter_map(comparison).collect(),
+        model_times: [Subject::TruthThroughVae].into_iter().filter_map(quotient).collect(),
     }
 }
 
@@ -109,5 +118,16 @@ mod tests {
         let [figures] = summarized(&[of(0.25, 0.5), of(1.0, 2.0)], 1).try_into().unwrap();
         assert!((figures.subjects[&Result].mean - 0.5).abs() < 1e-12);
         assert!((figures.model_against[&TruthThroughVae].mean - 0.5).abs() < 1e-12);
+        assert!(figures.model_times.is_empty());
+    }
+
+    #[test]
+    fn an_error_is_told_as_a_multiple_of_the_references() {
+        use Subject::{Result, TruthThroughVae};
+        let of = |model, vae| {
+            case(&[(Metric::SeamColor, Result, model), (Metric::SeamColor, TruthThroughVae, vae)])
+        };
+        let [figures] = summarized(&[of(1.0, 3.0), of(5.0, 1.0)], 1).try_into().unwrap();
+        assert!((figures.model_times[&TruthThroughVae].mean - 1.5).abs() < 1e-12);
     }
 }

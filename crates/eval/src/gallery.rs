@@ -36,9 +36,50 @@ pub struct Example {
     pub sample: u64,
     /// What was asked for.
     pub prompt: String,
-    /// What decided the order: `psnr/mask` against the truth, in dB. It says how near to *one* right
-    /// answer a result is, which is only a rough order for anything but erasing.
-    pub psnr_mask_db: f64,
+    /// What decided the order: see [`Order`].
+    pub score: f64,
+    /// What the judge saw in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+}
+
+/// By what a section's cases are put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The probability that the judge gives to what was asked for: edits.
+    JudgeProbability,
+    /// `psnr/mask` against the truth, in dB: erasures, which have one right answer.
+    Psnr,
+    /// `seam-color` in levels, of which less is better: outpaintings.
+    Seam,
+}
+
+impl Order {
+    /// That of a section.
+    pub const fn of(section: Section) -> Self {
+        match section {
+            Section::Edit => Self::JudgeProbability,
+            Section::Erase => Self::Psnr,
+            Section::OutpaintPrompt | Section::OutpaintFree => Self::Seam,
+        }
+    }
+
+    /// What it is called in reports.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::JudgeProbability => "the judge's probability of what was asked for",
+            Self::Psnr => "psnr/mask in dB",
+            Self::Seam => "seam-color in levels",
+        }
+    }
+
+    /// The score, turned so that more is better.
+    fn merit(self, score: f64) -> f64 {
+        match self {
+            Self::JudgeProbability | Self::Psnr => score,
+            Self::Seam => -score,
+        }
+    }
 }
 
 /// An example with its pictures.
@@ -52,6 +93,7 @@ pub(crate) struct Shown {
 /// Chooses while results come in, so that only what is shown is kept.
 #[derive(Debug)]
 pub(crate) struct Gallery {
+    order: Order,
     n_each: usize,
     worst: Vec<Shown>,
     best: Vec<Shown>,
@@ -69,24 +111,33 @@ impl Gallery {
         while drawn.len() < n_each.min(n_cases) {
             drawn.insert(stream.below(n_cases));
         }
-        Self { n_each, worst: Vec::new(), best: Vec::new(), random: Vec::new(), drawn, n_seen: 0 }
+        let order = Order::of(section);
+        Self { order, n_each, worst: Vec::new(), best: Vec::new(), random: Vec::new(), drawn, n_seen: 0 }
     }
 
-    /// Takes notice of the next case.
-    pub(crate) fn offer(&mut self, case: &Case, result: &UnitImage, psnr_mask_db: f64) {
+    /// Takes notice of the next case: its score, and what the judge saw in its result.
+    pub(crate) fn offer(&mut self, case: &Case, result: &UnitImage, score: f64, seen: Option<String>) {
         let position = self.n_seen;
         self.n_seen += 1;
+        let example = |group| Example {
+            group,
+            sample: case.index,
+            prompt: case.prompt.clone(),
+            score,
+            seen: seen.clone(),
+        };
         let shown = |group| Shown {
-            example: Example { group, sample: case.index, prompt: case.prompt.clone(), psnr_mask_db },
+            example: example(group),
             pictures: [with_hole(&case.input, &case.edit_mask), result.clone(), case.truth.clone()],
         };
         if self.drawn.contains(&position) {
             self.random.push(shown(Group::Random));
         }
-        let score = |shown: &Shown| shown.example.psnr_mask_db;
-        let place = self.worst.partition_point(|other| score(other) <= psnr_mask_db);
+        let order = self.order;
+        let (own, merit) = (order.merit(score), |shown: &Shown| order.merit(shown.example.score));
+        let place = self.worst.partition_point(|other| merit(other) <= own);
         insert(&mut self.worst, place, self.n_each, || shown(Group::Worst));
-        let place = self.best.partition_point(|other| score(other) >= psnr_mask_db);
+        let place = self.best.partition_point(|other| merit(other) >= own);
         insert(&mut self.best, place, self.n_each, || shown(Group::Best));
     }
 
@@ -115,24 +166,31 @@ fn with_hole(image: &UnitImage, edit_mask: &Mask) -> UnitImage {
 
 /// White lines between the pictures of an example, in pixels.
 const LINE: usize = 2;
-/// White space between examples, in pixels.
+/// White space between examples, and between groups, in pixels.
 const GAP: usize = 8;
+const GROUP_GAP: usize = 24;
+/// Examples in a row.
+const N_COLUMNS: usize = 5;
 
-/// One row for each group, examples side by side; `None` if there is nothing to show.
+/// A block of rows for each group, one below the other; `None` if there is nothing to show.
 pub(crate) fn sheet(groups: &[Vec<Shown>]) -> Option<UnitImage> {
-    let cell = groups.iter().flatten().next()?.pictures[0].size();
-    let n_columns = groups.iter().map(Vec::len).max()?;
-    let step_x = 3 * cell.width + 2 * LINE + GAP;
-    let step_y = cell.height + GAP;
-    let size = Size::new(n_columns * step_x - GAP, groups.len() * step_y - GAP);
+    let groups: Vec<&Vec<Shown>> = groups.iter().filter(|group| !group.is_empty()).collect();
+    let cell = groups.first()?.first()?.pictures[0].size();
+    let n_columns = groups.iter().map(|group| group.len()).max()?.min(N_COLUMNS);
+    let (step_x, step_y) = (3 * cell.width + 2 * LINE + GAP, cell.height + GAP);
+    let height = |group: &&Vec<Shown>| group.len().div_ceil(n_columns) * step_y - GAP;
+    let heights: usize = groups.iter().map(height).sum();
+    let size = Size::new(n_columns * step_x - GAP, heights + (groups.len() - 1) * GROUP_GAP);
     let mut sheet = UnitImage::filled(size, [1.0; 3]);
-    for (row, group) in groups.iter().enumerate() {
-        for (column, shown) in group.iter().enumerate() {
+    let mut top = 0;
+    for group in &groups {
+        for (at, shown) in group.iter().enumerate() {
+            let (left, top) = (at % n_columns * step_x, top + at / n_columns * step_y);
             for (part, picture) in shown.pictures.iter().enumerate() {
-                let left = column * step_x + part * (cell.width + LINE);
-                blit(&mut sheet, picture, left, row * step_y);
+                blit(&mut sheet, picture, left + part * (cell.width + LINE), top);
             }
         }
+        top += height(group) + GROUP_GAP;
     }
     Some(sheet)
 }
@@ -160,15 +218,20 @@ mod tests {
             prompt: format!("thing {index}"),
             truth: UnitImage::filled(SIZE, [0.8; 3]),
             object: None,
+            concept: None,
             seed: index,
         }
     }
 
     fn gallery(n_each: usize, scores: &[f64]) -> [Vec<Shown>; 3] {
-        let mut gallery = Gallery::new(Section::Edit, n_each, scores.len(), 5);
+        gallery_of(Section::Edit, n_each, scores)
+    }
+
+    fn gallery_of(section: Section, n_each: usize, scores: &[f64]) -> [Vec<Shown>; 3] {
+        let mut gallery = Gallery::new(section, n_each, scores.len(), 5);
         let result = UnitImage::filled(SIZE, [0.4; 3]);
         for (index, &score) in scores.iter().enumerate() {
-            gallery.offer(&case(index as u64), &result, score);
+            gallery.offer(&case(index as u64), &result, score, None);
         }
         gallery.into_groups()
     }
@@ -184,6 +247,12 @@ mod tests {
         assert_eq!(samples(&best), [1, 5, 4]);
         assert_eq!(random.len(), 3);
         assert!(random.iter().all(|shown| shown.example.group == Group::Random));
+    }
+
+    #[test]
+    fn of_seams_the_largest_is_the_worst() {
+        let [worst, best, _] = gallery_of(Section::OutpaintFree, 2, &[5.0, 9.0, 1.0]);
+        assert_eq!((samples(&worst), samples(&best)), (vec![1, 0], vec![2, 0]));
     }
 
     #[test]
@@ -203,13 +272,30 @@ mod tests {
     #[test]
     #[expect(clippy::float_cmp, reason = "pixels are copied, not computed")]
     fn a_sheet_shows_hole_result_and_truth() {
-        let sheet = sheet(&gallery(2, &[1.0, 2.0, 3.0])).unwrap();
-        assert_eq!(sheet.size(), Size::new(2 * (18 + 2 * LINE) + GAP, 3 * 4 + 2 * GAP));
+        let sheet = sheet(&gallery(6, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])).unwrap();
+        // Three groups of two rows, five examples and one.
+        let group = 2 * 4 + GAP;
+        let size = Size::new(5 * (18 + 2 * LINE) + 4 * GAP, 3 * group + 2 * GROUP_GAP);
+        assert_eq!(sheet.size(), size);
         let (end, below) = (18 + 2 * LINE, 4);
-        // Hole, kept part of the input, line, result, truth; the gaps beside and below.
-        for ((x, y), gray) in [(0, 0), (3, 0), (6, 0), (8, 3), (16, 3), (end, 0), (0, below)]
-            .into_iter()
-            .zip([0.5, 0.2, 1.0, 0.4, 0.8, 1.0, 1.0])
+        let second = group + GROUP_GAP;
+        // Hole, kept part of the input, line, result, truth; the gaps beside and below; the second row's only
+        // example and the place beside it; the second group.
+        for ((x, y), gray) in [
+            (0, 0),
+            (3, 0),
+            (6, 0),
+            (8, 3),
+            (16, 3),
+            (end, 0),
+            (0, below),
+            (3, 4 + GAP),
+            (end + GAP, 4 + GAP),
+            (3, second),
+            (3, second - 1),
+        ]
+        .into_iter()
+        .zip([0.5, 0.2, 1.0, 0.4, 0.8, 1.0, 1.0, 0.2, 1.0, 0.2, 1.0])
         {
             assert_eq!(sheet.pixel(x, y), [gray; 3], "at ({x}, {y})");
         }

@@ -22,11 +22,27 @@ pub enum Subject {
     HarmonicFill,
     /// The model's answer to the same question with an empty prompt: what guessing gives.
     EmptyPrompt,
+    /// The model's answer to the same question with another case's prompt: what chance gives.
+    ShuffledPrompt,
+    /// The truth itself: what the judge makes of it.
+    Truth,
+    /// The picture before the edit: what the judge makes of it.
+    Input,
 }
 
 impl Subject {
     /// All subjects, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Result, Self::TruthThroughVae, Self::HarmonicFill, Self::EmptyPrompt];
+    pub const ALL: [Self; 7] = [
+        Self::Result,
+        Self::TruthThroughVae,
+        Self::Truth,
+        Self::HarmonicFill,
+        Self::EmptyPrompt,
+        Self::ShuffledPrompt,
+        Self::Input,
+    ];
+    /// Those that the model is compared with, case by case.
+    pub(crate) const COMPARED: [Self; 3] = [Self::TruthThroughVae, Self::HarmonicFill, Self::EmptyPrompt];
 
     /// The heading in reports.
     pub const fn title(self) -> &'static str {
@@ -35,6 +51,9 @@ impl Subject {
             Self::TruthThroughVae => "truth through VAE",
             Self::HarmonicFill => "harmonic fill",
             Self::EmptyPrompt => "empty prompt",
+            Self::ShuffledPrompt => "another's prompt",
+            Self::Truth => "truth",
+            Self::Input => "before the edit",
         }
     }
 }
@@ -49,23 +68,26 @@ pub(crate) struct Answers {
     pub(crate) truth_through_vae: UnitImage,
     /// Where the truth is a background.
     pub(crate) harmonic_fill: Option<UnitImage>,
-    /// Where the prompt names a colour.
+    /// In an edit.
     pub(crate) empty_prompt: Option<UnitImage>,
+    /// In an edit, where there is another case to take it from.
+    pub(crate) shuffled_prompt: Option<UnitImage>,
 }
 
 impl Answers {
-    fn each(&self) -> impl Iterator<Item = (Subject, &UnitImage)> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Subject, &UnitImage)> {
         let always = [(Subject::Result, &self.result), (Subject::TruthThroughVae, &self.truth_through_vae)];
         let fill = self.harmonic_fill.as_ref().map(|image| (Subject::HarmonicFill, image));
         let empty = self.empty_prompt.as_ref().map(|image| (Subject::EmptyPrompt, image));
-        always.into_iter().chain(fill).chain(empty)
+        let shuffled = self.shuffled_prompt.as_ref().map(|image| (Subject::ShuffledPrompt, image));
+        always.into_iter().chain(fill).chain(empty).chain(shuffled)
     }
 }
 
 /// Measures every answer to a case.
 ///
 /// Only erasing has one right answer, so only there are pictures compared pixel by pixel. The colour
-/// word is measured where an edit's prompt asks for one, and of the empty prompt nothing else.
+/// word is measured where an edit's prompt asks for one, and of other prompts than its own nothing else.
 pub(crate) fn measure(section: Section, case: &Case, answers: &Answers) -> Measured {
     let Case { truth, edit_mask, .. } = case;
     let mut measured = Measured::new();
@@ -76,7 +98,7 @@ pub(crate) fn measure(section: Section, case: &Case, answers: &Answers) -> Measu
             }
         };
         put(Metric::ColorWord, shows_color_word(section, case, image));
-        if subject == Subject::EmptyPrompt {
+        if matches!(subject, Subject::EmptyPrompt | Subject::ShuffledPrompt) {
             continue;
         }
         if section == Section::Erase {

@@ -3,6 +3,7 @@
 #[path = "../../edit/tests/support/mod.rs"]
 #[allow(clippy::unwrap_used, reason = "the support of another crate's tests is linted there")]
 mod support;
+mod tiny_judge;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -19,11 +20,14 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 
 fn config() -> EvalConfig {
     let config = EvalConfig::for_model(Split::Test, &model(Kind::Inpainting));
-    EvalConfig { n_samples: 3, n_steps: 2, batch: 2, n_examples: 1, ..config }
+    EvalConfig { n_samples: 3, n_steps: 2, batch: 2, n_examples: 1, n_diverse: 2, n_seeds: 2, ..config }
 }
 
 fn report(kind: Kind, config: &EvalConfig) -> Report {
-    eval_world(&model(kind), &WORLD, config, &mut |_| {}).expect("a tiny model can be evaluated").report
+    let judge = tiny_judge::random_judge(&WORLD);
+    eval_world(&model(kind), &judge, &WORLD, config, &mut |_| {})
+        .expect("a tiny model can be evaluated")
+        .report
 }
 
 /// Every mean of a report.
@@ -79,6 +83,7 @@ fn settings_come_from_the_model_as_far_as_the_world_allows() {
     assert_eq!(config.n_steps, model.info().defaults().n_steps);
     config.validate().unwrap();
     let too_many = EvalConfig { n_steps: 99_999, n_samples: 1, ..config };
-    let error = eval_world(&model, &WORLD, &too_many, &mut |_| {}).unwrap_err();
+    let error =
+        eval_world(&model, &tiny_judge::random_judge(&WORLD), &WORLD, &too_many, &mut |_| {}).unwrap_err();
     assert!(matches!(error, EvalError::Editor(_)) && error.to_string().contains("99999"), "{error}");
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::float_cmp, reason = "figures of equal pictures are exact")]
 
+mod tiny_judge;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -15,6 +17,7 @@ use byteedit_eval::{
 };
 use byteedit_image::{Limits, Mask, Size, UnitImage, decode};
 use byteedit_testing::TempDir;
+use tiny_judge::ColorJudge;
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let pack: PathBuf =
@@ -28,12 +31,15 @@ fn config() -> EvalConfig {
         picture_size: 32,
         batch: 2,
         n_examples: 2,
+        n_diverse: 3,
+        n_seeds: 3,
         ..EvalConfig::new(Split::Validation)
     }
 }
 
 fn eval(editor: &dyn Editor, config: &EvalConfig) -> Evaluation {
-    eval_world(editor, &WORLD, config, &mut |_| {}).expect("a stand-in does not fail")
+    eval_world(editor, &ColorJudge::of(&WORLD), &WORLD, config, &mut |_| {})
+        .expect("a stand-in does not fail")
 }
 
 /// A stand-in that paints by a function of the canvas and has an autoencoder that loses nothing.
@@ -112,6 +118,15 @@ fn an_editor_that_knows_the_truth_has_perfect_figures() {
     assert!(gain.low > 0.0);
     let edit = figures(&report, Section::Edit);
     assert_eq!(mean(edit, Metric::ColorWord, Subject::Result), 1.0);
+    // Sets that are equal are not apart, and neither seeds nor prompts make a difference.
+    let outpaint = report.sections.iter().find(|found| found.section == Section::OutpaintFree).unwrap();
+    let frechet = outpaint.frechet.as_ref().unwrap();
+    assert!(frechet.subjects.values().all(|distance| distance.mean < 1e-9));
+    assert!(frechet.halves_of_truth > 0.0);
+    for metric in [Metric::DiversityPixels, Metric::DiversityJudge] {
+        assert!(of(edit, metric).subjects.values().all(|distance| distance.mean.abs() < 1e-9));
+    }
+    assert_eq!(of(edit, Metric::DiversityPixels).subjects[&Subject::Result].n, config.n_diverse);
     // It does not read prompts, so the empty one changes nothing.
     assert_eq!(of(edit, Metric::ColorWord).model_against[&Subject::EmptyPrompt].mean, 0.0);
     for figures in [&report.autoencoder.photographs, &report.autoencoder.composites] {
@@ -166,6 +181,87 @@ fn the_empty_prompt_tells_obedience_from_luck() {
     assert!((2..=8).contains(&n), "{n} of 8 prompts name a color");
 }
 
+/// The concept that a prompt names.
+fn concept_of(prompt: &str) -> Option<usize> {
+    let named = |name: &str| prompt == name || prompt.ends_with(&format!(" {name}"));
+    let concepts = WORLD.concepts().iter().enumerate();
+    let found = concepts.filter(|(_, concept)| named(&concept.name));
+    found.max_by_key(|(_, concept)| concept.name.len()).map(|(index, _)| index)
+}
+
+#[test]
+fn controls_tell_obedience_from_context() {
+    let obedient = Stub(|canvas: &Canvas<'_>| match concept_of(canvas.prompt) {
+        Some(concept) => in_hole(canvas, |_| ColorJudge::color(concept)),
+        None => canvas.image.clone(),
+    });
+    let config = EvalConfig { n_samples: 12, ..config() };
+    let report = eval(&obedient, &config).report;
+    let edit = figures(&report, Section::Edit);
+    let share = |subject| mean(edit, Metric::JudgeTop1, subject);
+    assert_eq!((share(Subject::Result), share(Subject::EmptyPrompt)), (1.0, 0.0));
+    // Two of twelve may have the same concept.
+    assert!(share(Subject::ShuffledPrompt) < 0.2, "{}", share(Subject::ShuffledPrompt));
+    assert_eq!(mean(edit, Metric::JudgeNothing, Subject::EmptyPrompt), 1.0);
+    assert_eq!(mean(edit, Metric::JudgeNothing, Subject::ShuffledPrompt), 0.0);
+    // The judge of colours cannot see the real objects.
+    assert_eq!(share(Subject::Truth), 0.0);
+    assert!(of(edit, Metric::JudgeTop1).model_times.is_empty());
+    // Other prompts give other pictures, other seeds do not.
+    assert!(mean(edit, Metric::DiversityJudge, Subject::ShuffledPrompt) > 0.0);
+    assert_eq!(mean(edit, Metric::DiversityPixels, Subject::Result), 0.0);
+
+    let section = &report.sections[0];
+    let n: usize = section.concepts.iter().map(|row| row.subjects[&Subject::Result].n).sum();
+    assert_eq!(n, 12);
+    assert!(section.groups.len() <= section.concepts.len());
+    for row in section.groups.iter().chain(&section.concepts) {
+        assert_eq!((row.subjects[&Subject::Result].mean, &row.taken_for), (1.0, &None));
+    }
+    assert!(section.examples.iter().all(|example| example.score == 1.0 && example.seen.is_some()));
+}
+
+#[test]
+fn what_is_left_standing_is_seen() {
+    // Erasing is answered with an object, and a prompt with nothing.
+    let contrary = Stub(|canvas: &Canvas<'_>| match concept_of(canvas.prompt) {
+        Some(_) => canvas.image.clone(),
+        None => in_hole(canvas, |_| ColorJudge::color(7)),
+    });
+    let report = eval(&contrary, &config()).report;
+    let erase = figures(&report, Section::Erase);
+    assert_eq!(mean(erase, Metric::JudgeNothing, Subject::Result), 0.0);
+    for subject in [Subject::Truth, Subject::TruthThroughVae, Subject::HarmonicFill] {
+        assert_eq!(mean(erase, Metric::JudgeNothing, subject), 1.0, "{subject:?}");
+    }
+    assert_eq!(of(erase, Metric::JudgeNothing).model_times[&Subject::TruthThroughVae].mean, 0.0);
+    let row = &report.sections[0].concepts[0];
+    assert_eq!(row.subjects[&Subject::Result].mean, 0.0);
+    assert_eq!(row.taken_for.as_ref().unwrap().0, "nothing");
+}
+
+#[test]
+fn seeds_that_matter_are_seen() {
+    let random =
+        Stub(|canvas: &Canvas<'_>| in_hole(canvas, |_| ColorJudge::color((canvas.seed >> 32) as usize * 20)));
+    let report = eval(&random, &config()).report;
+    let edit = figures(&report, Section::Edit);
+    // Two channels differ by 60, 60 and 120 levels: (60 + 60 + 120) / 3 times the root of two thirds.
+    let expected = 80.0 * (2.0_f64 / 3.0).sqrt();
+    let found = mean(edit, Metric::DiversityPixels, Subject::Result);
+    assert!((found - expected).abs() < 0.01, "{found}");
+    assert!(mean(edit, Metric::DiversityJudge, Subject::Result) > 0.0);
+}
+
+#[test]
+fn a_judge_of_another_world_is_refused() {
+    let never = Stub(|_: &Canvas<'_>| panic!("nothing should be painted"));
+    let mut judge = ColorJudge::of(&WORLD);
+    judge.labels.retain(|label| label != "duck");
+    let message = eval_world(&never, &judge, &WORLD, &config(), &mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("`colours` has no label `duck`"), "{message}");
+}
+
 #[test]
 fn kept_pixels_are_kept_whatever_is_painted() {
     let white = Stub(|canvas: &Canvas<'_>| UnitImage::filled(canvas.image.size(), [1.0; 3]));
@@ -189,7 +285,9 @@ fn answers_of_a_wrong_size_or_number_are_refused() {
             Ok(Vec::new())
         }
     }
-    let error = |editor: &dyn Editor| eval_world(editor, &WORLD, &config(), &mut |_| {}).unwrap_err();
+    let error = |editor: &dyn Editor| {
+        eval_world(editor, &ColorJudge::of(&WORLD), &WORLD, &config(), &mut |_| {}).unwrap_err()
+    };
     assert!(matches!(error(&Forgetful), EvalError::WrongCount { found: 1, expected: 2 }));
     let small = Stub(|_: &Canvas<'_>| UnitImage::filled(Size::new(8, 8), [0.5; 3]));
     assert!(matches!(error(&small), EvalError::WrongSize { .. }));
@@ -199,7 +297,8 @@ fn answers_of_a_wrong_size_or_number_are_refused() {
 fn progress_counts_every_case() {
     let mut seen: Vec<Progress> = Vec::new();
     let echo = Stub(|canvas: &Canvas<'_>| canvas.image.clone());
-    eval_world(&echo, &WORLD, &config(), &mut |progress| seen.push(progress)).unwrap();
+    eval_world(&echo, &ColorJudge::of(&WORLD), &WORLD, &config(), &mut |progress| seen.push(progress))
+        .unwrap();
     let done: Vec<usize> = seen.iter().map(Progress::n_done_in_all).collect();
     assert_eq!(done, [2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]);
     assert!(seen.iter().all(|progress| progress.n_cases_in_all() == 20));
@@ -209,7 +308,8 @@ fn progress_counts_every_case() {
 fn a_bad_setting_is_refused_before_any_work() {
     let never = Stub(|_: &Canvas<'_>| panic!("nothing should be painted"));
     let bad = EvalConfig { n_samples: 0, ..config() };
-    let message = eval_world(&never, &WORLD, &bad, &mut |_| {}).unwrap_err().to_string();
+    let message =
+        eval_world(&never, &ColorJudge::of(&WORLD), &WORLD, &bad, &mut |_| {}).unwrap_err().to_string();
     assert!(message.contains("n_samples"), "{message}");
 }
 
@@ -231,9 +331,17 @@ fn what_is_written_reads_back_and_names_no_place() {
     assert!(!json.contains(folder.path().to_str().unwrap()));
 
     let markdown = std::fs::read_to_string(&paths[1]).unwrap();
-    for expected in
-        ["composites of the mini world", "## erase", "psnr/mask (dB)", "(edit.png)", "harmonic fill"]
-    {
+    for expected in [
+        "composites of the mini world",
+        "## erase",
+        "psnr/mask (dB)",
+        "(edit.png)",
+        "harmonic fill",
+        "judge-top-1",
+        "another's prompt",
+        "frechet-judge/frame",
+        "| concept | n |",
+    ] {
         assert!(markdown.contains(expected), "{expected} is not in\n{markdown}");
     }
     let groups: Vec<Group> = back.sections[0].examples.iter().map(|example| example.group).collect();

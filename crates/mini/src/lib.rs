@@ -1,4 +1,4 @@
-//! What the program carries in itself: the small model, the mini world, and photographs for the demo.
+//! What the program carries in itself: the small model, its judge, the mini world, and photographs for the demo.
 //!
 //! Bytes only, so that nothing but the binary has to hold them; whoever reads them knows their format.
 
@@ -8,6 +8,9 @@ pub type Files = [(&'static str, &'static [u8])];
 /// The small model: every file of `models/mini` by its path inside that folder, in alphabetical order.
 /// Empty in a build from a tree without that folder.
 pub static MODEL: &Files = include!(concat!(env!("OUT_DIR"), "/model.rs"));
+
+/// The judge: every file of `models/judge`. Empty in a build from a tree without that folder.
+pub static JUDGE: &Files = include!(concat!(env!("OUT_DIR"), "/judge.rs"));
 
 /// The pack of the mini world.
 pub static WORLD: &[u8] = include_bytes!("../../../assets/world/world.pack");
@@ -28,7 +31,7 @@ pub static PHOTOS: &Files = &[
 /// What the demo does with [`PHOTOS`]: JSON.
 pub static DEMO: &str = include_str!("../../../assets/photos/demo.json");
 
-/// One of [`MODEL`] or [`PHOTOS`] by its name.
+/// One of [`MODEL`], [`JUDGE`] or [`PHOTOS`] by its name.
 pub fn file(files: &Files, name: &str) -> Option<&'static [u8]> {
     files.iter().find(|(other, _)| *other == name).map(|(_, content)| *content)
 }
@@ -62,6 +65,17 @@ mod tests {
             assert!(file(MODEL, name).is_some(), "{name} is not embedded");
         }
         let size: usize = MODEL.iter().map(|(_, content)| content.len()).sum();
+        assert!(size <= MAX_BYTES, "{size} bytes");
+    }
+
+    #[test]
+    fn an_embedded_judge_is_whole_and_within_its_size() {
+        /// The limit of the design for judge and annotator together, in bytes.
+        const MAX_BYTES: usize = 5_000_000;
+        for name in ["config.json", "model.safetensors"] {
+            assert!(file(JUDGE, name).is_some(), "{name} is not embedded; models/judge is missing");
+        }
+        let size: usize = JUDGE.iter().map(|(_, content)| content.len()).sum();
         assert!(size <= MAX_BYTES, "{size} bytes");
     }
 }

@@ -9,9 +9,7 @@ use burn::tensor::Device;
 use byteedit_data::{Photos, Renderings};
 use byteedit_models::classifier::{Annotator, AnnotatorConfig};
 
-use crate::classifier::{
-    self, ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig, mini_training,
-};
+use crate::classifier::{self, ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig, mini_training};
 use crate::progress::Outcome;
 use crate::{Result, RunContext, Source};
 
@@ -30,11 +28,7 @@ pub fn mini() -> AnnotatorRunConfig {
             labels: Vec::new(),
         },
         data_sha256: String::new(),
-        glimpses: GlimpseConfig {
-            photos: Photos::SecondHalf,
-            renderings: Renderings::Seen,
-            p_nothing: 0.2,
-        },
+        glimpses: GlimpseConfig { photos: Photos::SecondHalf, renderings: Renderings::Seen, p_nothing: 0.2 },
         loss: ClassifierLossConfig { label_smoothing: 0.05 },
         n_validation: 1000,
         training: mini_training(9002, 2400),

@@ -10,9 +10,7 @@ use burn::tensor::Device;
 use byteedit_data::{Photos, Renderings};
 use byteedit_models::classifier::{Judge, JudgeConfig};
 
-use crate::classifier::{
-    self, ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig, mini_training,
-};
+use crate::classifier::{self, ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig, mini_training};
 use crate::progress::Outcome;
 use crate::{Result, RunContext, Source};
 
@@ -31,11 +29,7 @@ pub fn mini() -> JudgeRunConfig {
             labels: Vec::new(),
         },
         data_sha256: String::new(),
-        glimpses: GlimpseConfig {
-            photos: Photos::FirstHalf,
-            renderings: Renderings::Every,
-            p_nothing: 0.2,
-        },
+        glimpses: GlimpseConfig { photos: Photos::FirstHalf, renderings: Renderings::Every, p_nothing: 0.2 },
         loss: ClassifierLossConfig { label_smoothing: 0.05 },
         n_validation: 1000,
         training: mini_training(7001, 2400),

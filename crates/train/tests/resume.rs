@@ -33,6 +33,9 @@ fn train(
         let inputs = VaeInputs { source, init: None };
         return tiny::train_vae_with(&tiny::vae_config(), &inputs, &run, progress, stop);
     }
+    if trainer == "judge" {
+        return tiny::train_judge(&tiny::judge_config(), source, &run, progress, stop);
+    }
     let vae = folder.join("vae");
     if !vae.exists() {
         tiny::write_vae(&vae);
@@ -147,6 +150,11 @@ fn a_killed_vae_run_goes_on_bit_for_bit() {
 #[test]
 fn a_killed_base_run_goes_on_bit_for_bit() {
     killed_and_resumed_is_uninterrupted("base", &[5, 11]);
+}
+
+#[test]
+fn a_killed_judge_run_goes_on_bit_for_bit() {
+    killed_and_resumed_is_uninterrupted("judge", &[4, 9]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod citations;
 mod forbidden;
 mod ignored;
+mod judge;
 mod ladder;
 mod length;
 mod links;
@@ -69,13 +70,14 @@ impl From<Vec<Finding>> for Verdict {
 /// A check by its name.
 type Check = (&'static str, fn(&Workspace) -> Result<Verdict>);
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     ("dependency ladder", ladder::check),
     ("file length", length::check),
     ("size of the repository", size::check),
     ("citations", citations::check),
     ("links in documents", links::check),
     ("one denoise loop", one_loop::check),
+    ("the judge is eval's alone", judge::check),
     ("forbidden words", forbidden::check),
     ("only the binary prints", printing::check),
     ("ignored tests", ignored::check),
@@ -140,6 +142,11 @@ mod tests {
     #[test]
     fn there_is_one_denoise_loop() {
         assert_tidy(super::one_loop::check);
+    }
+
+    #[test]
+    fn nothing_that_trains_knows_the_judge() {
+        assert_tidy(super::judge::check);
     }
 
     #[test]

@@ -14,8 +14,9 @@ const MB: u64 = 1_000_000;
 const MAX_REPOSITORY: u64 = 200 * MB;
 /// A folder of weights below `models/`.
 const MAX_WEIGHTS: u64 = 30 * MB;
-/// The weights that are compiled into the binary.
-const EMBEDDED_WEIGHTS: (&str, u64) = ("models/mini", 22 * MB);
+/// Weights with a limit of their own. Judge and annotator have 5 MB together.
+const SMALL_WEIGHTS: [(&str, u64); 3] =
+    [("models/mini", 22 * MB), ("models/judge", 5 * MB / 2), ("models/annotator", 5 * MB / 2)];
 const WORLD_PACK: (&str, u64) = ("assets/world/world.pack", 8 * MB);
 
 /// Measures the committed data and, where there is a git repository, its objects.
@@ -29,7 +30,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
         for entry in fs::read_dir(&models).context("listing models")? {
             let entry = entry.context("listing models")?;
             let path = format!("models/{}", entry.file_name().to_string_lossy());
-            let limit = if path == EMBEDDED_WEIGHTS.0 { EMBEDDED_WEIGHTS.1 } else { MAX_WEIGHTS };
+            let own = SMALL_WEIGHTS.iter().find(|(small, _)| *small == path);
+            let limit = own.map_or(MAX_WEIGHTS, |(_, limit)| *limit);
             measured.push((path, size_below(&entry.path())?, limit));
         }
     }

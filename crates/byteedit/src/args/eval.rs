@@ -16,6 +16,9 @@ pub(crate) struct EvalArgs {
     pub(crate) verb: EvalVerb,
 }
 
+/// The name of the judge that the program carries in itself.
+pub(crate) const JUDGE: &str = "built-in";
+
 /// On what to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvalVerb {
@@ -26,12 +29,16 @@ pub(crate) enum EvalVerb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   byteedit eval world --model mini --steps 20 --split validation --samples 64 --out eval/mini
+  byteedit eval world --model mini --split test --samples 1000 --out eval/mini-test
   byteedit eval world --model runs/base/model --sampler euler-a --guidance 5 --out eval/euler-a
 
 What does better on validation can be made the model's own: byteedit.json has it under `defaults`.")]
 pub(crate) struct EvalWorldArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    /// Who says what the pictures show: `built-in`, or a folder that `train judge` wrote
+    #[arg(long, value_name = "built-in|DIR", default_value = JUDGE)]
+    pub(crate) judge: String,
     /// Denoising steps
     #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -49,6 +56,14 @@ pub(crate) struct EvalWorldArgs {
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) samples: u32,
+    /// The first so many edits are painted from four seeds, to see how much the answers differ
+    #[arg(long, value_name = "N", default_value_t = 32, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) diverse: u32,
+    /// Worst, best and random cases on each contact sheet
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) examples: u32,
     /// The seed of samples and noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

@@ -15,7 +15,7 @@ pub(crate) use bench::{
     BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchRunArgs, BenchSelectArgs,
     BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs, BenchVerb, DtypeArg, PassArg, TrainPartArg, VaePartArg,
 };
-pub(crate) use eval::{EvalArgs, EvalVerb, EvalWorldArgs};
+pub(crate) use eval::{EvalArgs, EvalVerb, EvalWorldArgs, JUDGE};
 pub(crate) use paint::{
     EditArgs, EraseArgs, MaskModeArg, ModelArgs, OutpaintArgs, OutputArgs, PaintArgs, RunArgs,
 };

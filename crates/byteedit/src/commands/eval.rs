@@ -1,8 +1,14 @@
 //! `byteedit eval`: figures with exact answers behind them.
 
-use byteedit_eval::{EvalConfig, GuidanceScales, eval_world};
+use std::path::Path;
 
-use crate::args::{EvalArgs, EvalVerb, EvalWorldArgs};
+use anyhow::{Context, bail};
+use burn::tensor::Device;
+use byteedit_eval::{EvalConfig, GuidanceScales, TrainedJudge, eval_world};
+use byteedit_models::Component;
+use byteedit_models::classifier::Judge;
+
+use crate::args::{EvalArgs, EvalVerb, EvalWorldArgs, JUDGE};
 use crate::exit::ExitStatus;
 use crate::files;
 use crate::model;
@@ -23,11 +29,14 @@ pub(super) fn run(args: EvalArgs, printer: &Printer) -> anyhow::Result<ExitStatu
 fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let EvalWorldArgs {
         model: chosen,
+        judge: judge_name,
         steps,
         sampler,
         guidance,
         split,
         samples,
+        diverse,
+        examples,
         seed,
         out,
         world: pack,
@@ -36,6 +45,7 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     let device = device(chosen.device.as_deref())?;
     files::create_folder(&out)?;
     let world = world(pack.as_deref())?;
+    let judge = judge(&judge_name, &device)?;
     let model = model::load(&chosen.model, &device)?;
     let suited = EvalConfig::for_model(split.into(), &model);
     let config = EvalConfig {
@@ -48,10 +58,12 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
             outpaint: guidance.unwrap_or(suited.guidance.outpaint),
             ..suited.guidance
         },
+        n_diverse: diverse as usize,
+        n_examples: examples as usize,
         ..suited
     };
     let mut progress = None;
-    let evaluation = eval_world(&model, &world, &config, &mut |report| {
+    let evaluation = eval_world(&model, &judge, &world, &config, &mut |report| {
         let progress = progress
             .get_or_insert_with(|| Progress::start(printer, "samples", report.n_cases_in_all() as u64));
         progress.set(report.n_done_in_all() as u64, || report.section.name().to_owned());
@@ -64,4 +76,23 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     let text = if json { evaluation.report.to_json() } else { evaluation.report.to_markdown() };
     printer.result(text.trim_end())?;
     Ok(ExitStatus::Done)
+}
+
+/// The built-in judge, or the one in a folder.
+fn judge(name: &str, device: &Device) -> anyhow::Result<TrainedJudge> {
+    if name != JUDGE {
+        let folder = Path::new(name);
+        if !folder.join(Judge::WEIGHTS_FILE).is_file() {
+            bail!(
+                "{name} is no judge: it has no {}; name a folder that `train judge` wrote",
+                Judge::WEIGHTS_FILE
+            );
+        }
+        return Ok(TrainedJudge::load(folder, device)?);
+    }
+    let file = |name| {
+        byteedit_mini::file(byteedit_mini::JUDGE, name)
+            .context("no judge was built into this program; name a folder with --judge")
+    };
+    Ok(TrainedJudge::from_bytes(JUDGE, file("config.json")?, file(Judge::WEIGHTS_FILE)?, device)?)
 }

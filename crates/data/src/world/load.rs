@@ -151,7 +151,8 @@ impl World {
             photos.iter().map(|&photo| family(&self.photos[photo].name)).collect();
         families.sort_unstable();
         families.dedup();
-        let half_of = |photo: usize| families.binary_search(&family(&self.photos[photo].name)).map(|at| at % 2);
+        let half_of =
+            |photo: usize| families.binary_search(&family(&self.photos[photo].name)).map(|at| at % 2);
         photos.iter().copied().filter(|&photo| half_of(photo) == Ok(half)).collect()
     }
 

@@ -14,10 +14,18 @@
 //! | `SeamGradient` | `seam-gradient` | levels | lower | [`seam::gradient_error`] |
 //! | `GradientEnergy` | `gradient-energy/mask` | x truth | 1 | [`gradient_energy`] |
 //! | `ColorWord` | `color-word` | share | higher | [`color_word`] |
+//! | `JudgeTop1` | `judge-top-1` | share | higher | the [judge](crate::judge) sees the concept asked for |
+//! | `JudgeNothing` | `judge-nothing` | share | higher | the [judge](crate::judge) sees nothing |
+//! | `DiversityPixels` | `diversity-rms/mask` | levels | | [`diversity::rms_difference`] between seeds |
+//! | `DiversityJudge` | `diversity-judge` | | | [`diversity::cosine_distance`] of the judge's features |
+//!
+//! One more is about sets of pictures, not about each: [`frechet`], `frechet-judge/frame`.
 //!
 //! A *level* is 1/255 of the range.
 
 pub mod color_word;
+pub mod diversity;
+pub mod frechet;
 mod gradient_energy;
 mod psnr;
 pub mod seam;
@@ -57,6 +65,18 @@ pub enum Metric {
     /// Share of the pictures that show the colour the prompt names.
     #[serde(rename = "color-word")]
     ColorWord,
+    /// Share of the pictures in which the judge sees the concept that was asked for.
+    #[serde(rename = "judge-top-1")]
+    JudgeTop1,
+    /// Share of the pictures in which the judge sees nothing.
+    #[serde(rename = "judge-nothing")]
+    JudgeNothing,
+    /// Difference inside the mask between answers from several seeds.
+    #[serde(rename = "diversity-rms/mask")]
+    DiversityPixels,
+    /// Distance between the judge's features of answers from several seeds.
+    #[serde(rename = "diversity-judge")]
+    DiversityJudge,
 }
 
 /// In which direction a metric improves.
@@ -68,6 +88,8 @@ pub enum Better {
     Lower,
     /// 1 is best: below is too smooth, above too busy.
     One,
+    /// Neither: it is to be read beside others.
+    Neither,
 }
 
 impl Metric {
@@ -82,6 +104,10 @@ impl Metric {
             Self::SeamGradient => "seam-gradient",
             Self::GradientEnergy => "gradient-energy/mask",
             Self::ColorWord => "color-word",
+            Self::JudgeTop1 => "judge-top-1",
+            Self::JudgeNothing => "judge-nothing",
+            Self::DiversityPixels => "diversity-rms/mask",
+            Self::DiversityJudge => "diversity-judge",
         }
     }
 
@@ -89,17 +115,19 @@ impl Metric {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::Psnr | Self::PsnrFrame => "dB",
-            Self::Ssim | Self::SsimFrame => "",
-            Self::SeamColor | Self::SeamGradient => "levels",
+            Self::Ssim | Self::SsimFrame | Self::DiversityJudge => "",
+            Self::SeamColor | Self::SeamGradient | Self::DiversityPixels => "levels",
             Self::GradientEnergy => "x truth",
-            Self::ColorWord => "share",
+            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing => "share",
         }
     }
 
     /// In which direction it improves.
     pub const fn better(self) -> Better {
         match self {
-            Self::Psnr | Self::Ssim | Self::PsnrFrame | Self::SsimFrame | Self::ColorWord => Better::Higher,
+            Self::Psnr | Self::Ssim | Self::PsnrFrame | Self::SsimFrame => Better::Higher,
+            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing => Better::Higher,
+            Self::DiversityPixels | Self::DiversityJudge => Better::Neither,
             Self::SeamColor | Self::SeamGradient => Better::Lower,
             Self::GradientEnergy => Better::One,
         }
@@ -109,6 +137,17 @@ impl Metric {
     /// quantity that is itself a ratio should be.
     pub const fn is_ratio(self) -> bool {
         matches!(self, Self::GradientEnergy)
+    }
+}
+
+impl Metric {
+    /// Whether "so many times the other's mean" is a fair way to say it: for shares and for errors that
+    /// begin at 0.
+    pub const fn has_quotient(self) -> bool {
+        matches!(
+            self,
+            Self::SeamColor | Self::SeamGradient | Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing
+        )
     }
 }
 
@@ -172,6 +211,10 @@ pub(crate) mod tests {
             Metric::SeamGradient,
             Metric::GradientEnergy,
             Metric::ColorWord,
+            Metric::JudgeTop1,
+            Metric::JudgeNothing,
+            Metric::DiversityPixels,
+            Metric::DiversityJudge,
         ] {
             assert_eq!(serde_json::to_string(&metric).unwrap(), format!("\"{}\"", metric.name()));
         }

@@ -4,8 +4,10 @@ use std::fmt::{self, Write};
 
 use super::{Report, SectionReport};
 use crate::bootstrap::{Estimate, N_RESAMPLES};
+use crate::breakdown::Breakdown;
+use crate::feature_sets::Frechet;
 use crate::figures::Figures;
-use crate::gallery::{Example, Group};
+use crate::gallery::{Example, Group, Order};
 use crate::measure::Subject;
 use crate::metric::{Better, Metric};
 
@@ -16,7 +18,7 @@ pub(super) fn markdown(report: &Report) -> String {
 }
 
 fn write(out: &mut String, report: &Report) -> fmt::Result {
-    let Report { model, settings, world, note, sections, autoencoder, timing, .. } = report;
+    let Report { model, judge, settings, world, note, sections, autoencoder, timing, .. } = report;
     let split = format!("{:?}", settings.split).to_lowercase();
     writeln!(out, "# {} on the mini world, {split} split\n", model.name)?;
     writeln!(out, "{note}\n")?;
@@ -39,10 +41,21 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         world.n_photos,
         world.n_concepts,
     )?;
+    writeln!(
+        out,
+        "The judge `{}`, weights `{}`, is a classifier of the world's concepts and nothing that was trained on \
+         true composites alone. Its figures are to be read beside those that it gives to the truth.\n",
+        judge.name, judge.hash,
+    )?;
     for section in sections {
         let name = section.section.name();
         writeln!(out, "## {name}\n")?;
         table(out, &section.figures)?;
+        if let Some(frechet) = &section.frechet {
+            distances(out, frechet)?;
+        }
+        breakdown(out, "group", &section.groups)?;
+        breakdown(out, "concept", &section.concepts)?;
         if let Some(seconds) = timing.seconds_per_picture.get(&section.section) {
             writeln!(out, "{seconds:.3} s for each picture, in batches of {}.", settings.batch)?;
         }
@@ -60,15 +73,18 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
 
 /// A row for each metric, a column for each subject, then one for each comparison.
 fn table(out: &mut String, figures: &[Figures]) -> fmt::Result {
-    let shown = |subject: &Subject| figures.iter().any(|f| f.subjects.contains_key(subject));
+    let measured = |subject: &Subject| figures.iter().any(|f| f.subjects.contains_key(subject));
     let compared = |subject: &Subject| figures.iter().any(|f| f.model_against.contains_key(subject));
-    let subjects: Vec<Subject> = Subject::ALL.into_iter().filter(shown).collect();
+    let subjects: Vec<Subject> = Subject::ALL.into_iter().filter(measured).collect();
     let others: Vec<Subject> = Subject::ALL.into_iter().filter(compared).collect();
+    let multiples: Vec<Subject> =
+        Subject::ALL.into_iter().filter(|s| figures.iter().any(|f| f.model_times.contains_key(s))).collect();
 
     write!(out, "| metric | best | n |")?;
     subjects.iter().try_for_each(|subject| write!(out, " {} |", subject.title()))?;
     others.iter().try_for_each(|other| write!(out, " model against {} |", other.title()))?;
-    writeln!(out, "\n|---|---|---|{}", "---|".repeat(subjects.len() + others.len()))?;
+    multiples.iter().try_for_each(|other| write!(out, " model / {} |", other.title()))?;
+    writeln!(out, "\n|---|---|---|{}", "---|".repeat(subjects.len() + others.len() + multiples.len()))?;
     for figure in figures {
         let metric = figure.metric;
         let n = subjects.iter().filter_map(|subject| figure.subjects.get(subject)).map(|e| e.n).max();
@@ -79,6 +95,9 @@ fn table(out: &mut String, figures: &[Figures]) -> fmt::Result {
         for other in &others {
             let sign = if metric.is_ratio() { "x" } else { "+" };
             write!(out, " {} |", cell(metric, figure.model_against.get(other), sign))?;
+        }
+        for other in &multiples {
+            write!(out, " {} |", shown(figure.model_times.get(other), 2, "x"))?;
         }
         writeln!(out)?;
     }
@@ -95,20 +114,59 @@ const fn best(metric: Metric) -> &'static str {
         Better::Higher => "high",
         Better::Lower => "low",
         Better::One => "1",
+        Better::Neither => "",
     }
 }
 
 /// `mean [low, high]`; a `+` shows the sign of a difference, an `x` marks a ratio.
 fn cell(metric: Metric, estimate: Option<&Estimate>, sign: &str) -> String {
-    let Some(Estimate { mean, low, high, n: _ }) = estimate else { return String::new() };
     let digits = match metric {
-        Metric::Psnr | Metric::PsnrFrame | Metric::SeamColor | Metric::SeamGradient => 2,
+        Metric::Psnr | Metric::PsnrFrame => 2,
+        Metric::SeamColor | Metric::SeamGradient | Metric::DiversityPixels => 2,
         Metric::Ssim | Metric::SsimFrame | Metric::GradientEnergy | Metric::ColorWord => 3,
+        Metric::JudgeTop1 | Metric::JudgeNothing | Metric::DiversityJudge => 3,
     };
+    shown(estimate, digits, sign)
+}
+
+fn shown(estimate: Option<&Estimate>, digits: usize, sign: &str) -> String {
+    let Some(Estimate { mean, low, high, n: _ }) = estimate else { return String::new() };
     match sign {
         "+" => format!("{mean:+.digits$} [{low:+.digits$}, {high:+.digits$}]"),
         _ => format!("{sign}{mean:.digits$} [{low:.digits$}, {high:.digits$}]"),
     }
+}
+
+fn distances(out: &mut String, frechet: &Frechet) -> fmt::Result {
+    let Frechet { n_features, subjects, halves_of_truth } = frechet;
+    let listed = subjects.iter().map(|(subject, e)| format!("{} {}", subject.title(), shown(Some(e), 2, "")));
+    writeln!(
+        out,
+        "frechet-judge/frame, from the truths, by {n_features} features of the judge (low is good): {}. Half of \
+         the truths from the other half: {halves_of_truth:.2}.\n",
+        listed.collect::<Vec<_>>().join("; ")
+    )
+}
+
+/// A row for each group or concept.
+fn breakdown(out: &mut String, what: &str, rows: &[Breakdown]) -> fmt::Result {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let subjects: Vec<Subject> = first.subjects.keys().copied().collect();
+    write!(out, "| {what} | n |")?;
+    subjects.iter().try_for_each(|subject| write!(out, " judge-top-1, {} |", subject.title()))?;
+    writeln!(out, " most often taken for |\n|---|---|{}---|", "---|".repeat(subjects.len()))?;
+    for Breakdown { name, subjects: shares, taken_for } in rows {
+        let n = shares.values().map(|estimate| estimate.n).max().unwrap_or(0);
+        write!(out, "| {name} | {n} |")?;
+        for subject in &subjects {
+            write!(out, " {} |", shown(shares.get(subject), 2, ""))?;
+        }
+        match taken_for {
+            Some((label, n)) => writeln!(out, " {label} ({n}) |")?,
+            None => writeln!(out, " |")?,
+        }
+    }
+    writeln!(out)
 }
 
 fn examples(out: &mut String, section: &SectionReport) -> fmt::Result {
@@ -117,7 +175,8 @@ fn examples(out: &mut String, section: &SectionReport) -> fmt::Result {
     }
     let name = section.section.name();
     writeln!(out, "![worst, best and random cases of {name}]({name}.png)\n")?;
-    writeln!(out, "Question, answer and truth of the worst, the best and of random cases, by psnr/mask:\n")?;
+    let order = Order::of(section.section).title();
+    writeln!(out, "Question, answer and truth of the worst, the best and of random cases, by {order}:\n")?;
     for (group, title) in [(Group::Worst, "worst"), (Group::Best, "best"), (Group::Random, "random")] {
         let shown = section.examples.iter().filter(|example| example.group == group);
         writeln!(out, "- {title}: {}", shown.map(described).collect::<Vec<_>>().join("; "))?;
@@ -126,9 +185,10 @@ fn examples(out: &mut String, section: &SectionReport) -> fmt::Result {
 }
 
 fn described(example: &Example) -> String {
-    let Example { sample, prompt, psnr_mask_db, .. } = example;
+    let Example { sample, prompt, score, seen, .. } = example;
     let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
-    format!("{prompt} ({psnr_mask_db:.1} dB, sample {sample})")
+    let seen = seen.as_ref().map(|seen| format!(", seen as {seen}")).unwrap_or_default();
+    format!("{prompt} ({score:.2}{seen}, sample {sample})")
 }
 
 #[cfg(test)]
@@ -146,11 +206,13 @@ mod tests {
                 metric: Metric::Psnr,
                 subjects: [(Subject::Result, estimate(21.0)), (Subject::HarmonicFill, estimate(20.0))].into(),
                 model_against: [(Subject::HarmonicFill, estimate(1.0))].into(),
+                model_times: [].into(),
             },
             Figures {
                 metric: Metric::GradientEnergy,
                 subjects: [(Subject::Result, estimate(0.75))].into(),
                 model_against: [(Subject::HarmonicFill, estimate(2.0))].into(),
+                model_times: [].into(),
             },
         ];
         let mut text = String::new();

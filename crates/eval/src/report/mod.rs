@@ -8,17 +8,20 @@ mod write;
 
 use std::collections::BTreeMap;
 
+use byteedit_data::Split;
 use byteedit_image::Picture;
 use serde::{Deserialize, Serialize};
 
+use crate::breakdown::Breakdown;
 use crate::config::EvalConfig;
 use crate::editor::ModelIdentity;
+use crate::feature_sets::Frechet;
 use crate::figures::Figures;
 use crate::gallery::Example;
 use crate::section::Section;
 
 /// The layout of the JSON that this version writes and reads.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Said in every report.
 const NOTE: &str = "All figures are on composites of the mini world: rendered objects pasted on \
@@ -34,8 +37,8 @@ pub struct Evaluation {
     pub sheets: Vec<Sheet>,
 }
 
-/// Worst, best and random cases of a section, a row of examples each. An example is the question with
-/// a grey hole, the answer, the truth.
+/// Worst, best and random cases of a section, a block of examples each. An example is the question with a
+/// grey hole, the answer, the truth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sheet {
     /// The section.
@@ -56,6 +59,8 @@ pub struct Report {
     pub note: String,
     /// The model.
     pub model: ModelIdentity,
+    /// Who said what the pictures show.
+    pub judge: ModelIdentity,
     /// The settings, all of them.
     pub settings: EvalConfig,
     /// What the questions were drawn from.
@@ -91,6 +96,15 @@ pub struct SectionReport {
     pub n_kept_changed: usize,
     /// The figures, metric by metric.
     pub figures: Vec<Figures>,
+    /// How far the pictures are from the truths as sets; of outpaintings, by their whole frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frechet: Option<Frechet>,
+    /// The judge's verdicts by group of concepts; of edits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Breakdown>,
+    /// The judge's verdicts by concept; of edits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concepts: Vec<Breakdown>,
     /// The cases of the contact sheet, row by row.
     pub examples: Vec<Example>,
 }
@@ -114,25 +128,20 @@ pub struct Timing {
 }
 
 impl Report {
-    pub(crate) fn new(
-        model: ModelIdentity,
-        settings: EvalConfig,
-        world: WorldSummary,
-        sections: Vec<SectionReport>,
-        autoencoder: Autoencoder,
-        timing: Timing,
-    ) -> Self {
-        let (suite, note) = ("world".to_owned(), NOTE.to_owned());
+    /// What all reports have in common; the rest is empty.
+    pub(crate) fn of_the_world() -> Self {
+        let nobody = || ModelIdentity { name: String::new(), hash: String::new() };
         Self {
             schema_version: SCHEMA_VERSION,
-            suite,
-            note,
-            model,
-            settings,
-            world,
-            sections,
-            autoencoder,
-            timing,
+            suite: "world".to_owned(),
+            note: NOTE.to_owned(),
+            model: nobody(),
+            judge: nobody(),
+            settings: EvalConfig::new(Split::Test),
+            world: WorldSummary { n_concepts: 0, n_photos: 0 },
+            sections: Vec::new(),
+            autoencoder: Autoencoder { photographs: Vec::new(), composites: Vec::new() },
+            timing: Timing::default(),
         }
     }
 

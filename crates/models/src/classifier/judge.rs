@@ -185,7 +185,8 @@ mod tests {
     fn it_is_saved_and_read_back() {
         let judge = Judge::from_config(&config(), &mut Init::seeded(&Device::default(), 1));
         let path = std::path::Path::new("judge");
-        let bytes = component_to_bytes(&judge, path, Precision::F32, &std::collections::BTreeMap::new()).unwrap();
+        let bytes =
+            component_to_bytes(&judge, path, Precision::F32, &std::collections::BTreeMap::new()).unwrap();
         let read: Judge = component_from_bytes(&config(), &bytes, path, &Device::default()).unwrap();
         assert_close(&read.features(pixels()), &judge.features(pixels()), tol::exact());
     }

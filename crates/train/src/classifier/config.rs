@@ -47,7 +47,7 @@ pub struct GlimpseConfig {
 #[serde(deny_unknown_fields)]
 pub struct ClassifierLossConfig {
     /// Share of the target that is spread over all labels (Szegedy et al. 2016, arXiv 1512.00567,
-    /// section 7), 0 or more and below 1.
+    /// Section 7), 0 or more and below 1.
     pub label_smoothing: f64,
 }
 

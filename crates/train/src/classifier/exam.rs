@@ -72,8 +72,11 @@ impl Exam {
             let Answer { right, said, confidence, p_right } = answers[at];
             let (row, column) = (place / N_COLUMNS + 1, place % N_COLUMNS + 1);
             let (said, right) = (&labels[said], &labels[right]);
-            writeln!(text, "row {row}, column {column}: {right} ({p_right:.2}), taken for {said} ({confidence:.2})")
-                .expect("a string takes any text");
+            writeln!(
+                text,
+                "row {row}, column {column}: {right} ({p_right:.2}), taken for {said} ({confidence:.2})"
+            )
+            .expect("a string takes any text");
         }
         let shown: Vec<Rgb8> = wrong.iter().map(|&at| self.pictures[at].clone()).collect();
         if !shown.is_empty() {

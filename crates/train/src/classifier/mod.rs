@@ -86,7 +86,12 @@ pub(crate) fn mini_training(seed: u64, n_steps: u64) -> TrainingConfig {
         optimizer: AdamWConfig::default(),
         max_grad_norm: 1.0,
         ema: EmaConfig { decay: 0.99 },
-        report: ReportConfig { log_every: 10, validate_every: 200, sample_every: 1000, checkpoint_every: 100 },
+        report: ReportConfig {
+            log_every: 10,
+            validate_every: 200,
+            sample_every: 1000,
+            checkpoint_every: 100,
+        },
     }
 }
 

@@ -81,7 +81,7 @@ impl<C: Classifier> Objective for Naming<'_, C> {
 }
 
 /// Mean over the batch of `-Σ q_k ln p_k`, where `q` is 1 at the label, less `smoothing`, which is spread
-/// over all labels (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+/// over all labels (Szegedy et al. 2016, arXiv 1512.00567, Section 7).
 ///
 /// # Shapes
 /// - `logits`: `[batch, n_labels]`
@@ -101,7 +101,8 @@ fn share_right(logits: &Tensor<2>, labels: &[usize]) -> f32 {
     let [batch, n_labels] = logits.dims();
     let data = logits.clone().into_data().convert::<f32>();
     let values = data.as_slice::<f32>().expect("converted to f32 just above");
-    let n_right = values.chunks_exact(n_labels).zip(labels).filter(|(row, label)| best(row) == **label).count();
+    let n_right =
+        values.chunks_exact(n_labels).zip(labels).filter(|(row, label)| best(row) == **label).count();
     n_right as f32 / batch as f32
 }
 

@@ -13,7 +13,9 @@ use byteedit_models::text::CLIPTextConfig;
 use byteedit_models::unet::UNet2DConditionConfig;
 use byteedit_models::vae::{AutoencoderKL, AutoencoderKLConfig};
 use byteedit_nn::Init;
+use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::{self, BaseInputs, BaseRunConfig};
+use byteedit_train::judge::{self, JudgeRunConfig};
 use byteedit_train::training::{ReportConfig, TrainingConfig};
 use byteedit_train::vae::{self, VaeInputs, VaeRunConfig, VaeValidationConfig};
 use byteedit_train::{Outcome, PoolConfig, Progress, Result, RunContext, Silent, Source};
@@ -103,6 +105,34 @@ pub fn train_vae_with(
     stop: &AtomicBool,
 ) -> Result<Outcome> {
     vae::train(config, inputs, RunContext { folder, device: &Device::default(), progress, stop })
+}
+
+pub fn judge_config() -> JudgeRunConfig {
+    let mut config = judge::mini();
+    config.network.side = 16;
+    config.network.block_out_channels = vec![8, 16];
+    config.n_validation = 20;
+    config.training = tiny_training(config.training);
+    config
+}
+
+pub fn annotator_config() -> AnnotatorRunConfig {
+    let mut config = annotator::mini();
+    config.network.side = 16;
+    config.network.block_out_channels = vec![8, 16];
+    config.n_validation = 20;
+    config.training = tiny_training(config.training);
+    config
+}
+
+pub fn train_judge(
+    config: &JudgeRunConfig,
+    source: &Source,
+    folder: &Path,
+    progress: &mut dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Outcome> {
+    judge::train(config, source, RunContext { folder, device: &Device::default(), progress, stop })
 }
 
 pub fn train_base(config: &BaseRunConfig, inputs: &BaseInputs<'_>, folder: &Path) -> Result<Outcome> {

@@ -71,10 +71,7 @@ pub(crate) fn train_base(settings: BaseSettings, printer: &Printer) -> anyhow::R
 ///
 /// # Errors
 /// Those of [`judge::train`].
-pub(crate) fn train_judge(
-    run: RunSettings<JudgeRunConfig>,
-    printer: &Printer,
-) -> anyhow::Result<ExitStatus> {
+pub(crate) fn train_judge(run: RunSettings<JudgeRunConfig>, printer: &Printer) -> anyhow::Result<ExitStatus> {
     train_classifier(&run, "judge", judge::train, printer)
 }
 

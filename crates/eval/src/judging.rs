@@ -1,0 +1,91 @@
+//! What the judge is shown of each case, and which figures its opinions become.
+
+use byteedit_data::Rgb8;
+use byteedit_data::View;
+use byteedit_image::UnitImage;
+
+use crate::case::Case;
+use crate::judge::{Judge, Labels, Opinion, square};
+use crate::measure::{Answers, Measured, Subject};
+use crate::metric::Metric;
+use crate::metric::diversity::{cosine_distance, mean_over_pairs};
+use crate::section::Section;
+
+/// Opinions of one case's pictures.
+pub(crate) type Opinions = Vec<(Subject, Opinion)>;
+
+/// Shows the judge all pictures of a batch at once.
+///
+/// Of edits and erasures it sees the square around the mask, of outpaintings the whole frame, whose painted
+/// part lies all around.
+pub(crate) fn opinions(
+    judge: &dyn Judge,
+    section: Section,
+    cases: &[Case],
+    answers: &[Answers],
+) -> Vec<Opinions> {
+    let side = judge.side();
+    let mut squares: Vec<Rgb8> = Vec::new();
+    let mut subjects: Vec<Vec<Subject>> = Vec::new();
+    for (case, answers) in cases.iter().zip(answers) {
+        let view = view(section, case);
+        let before = (section == Section::Erase).then_some((Subject::Input, &case.input));
+        let shown: Vec<_> = answers.each().chain([(Subject::Truth, &case.truth)]).chain(before).collect();
+        squares.extend(shown.iter().map(|(_, image)| square(image, view, side)));
+        subjects.push(shown.into_iter().map(|(subject, _)| subject).collect());
+    }
+    let mut opinions = judge.opinions(&squares).into_iter();
+    subjects.into_iter().map(|subjects| subjects.into_iter().zip(opinions.by_ref()).collect()).collect()
+}
+
+fn view(section: Section, case: &Case) -> View {
+    match section {
+        Section::Edit | Section::Erase => case.view(),
+        Section::OutpaintPrompt | Section::OutpaintFree => View::whole(case.truth.width()),
+    }
+}
+
+/// Adds what opinions say to a case's values: in an edit whether the judge sees what was asked for, in an
+/// edit and an erasure whether it sees nothing.
+pub(crate) fn add_verdicts(
+    measured: &mut Measured,
+    section: Section,
+    case: &Case,
+    opinions: &Opinions,
+    labels: &Labels,
+) {
+    let share = |is_so: bool| if is_so { 1.0 } else { 0.0 };
+    for (subject, opinion) in opinions {
+        let said = opinion.label();
+        match section {
+            Section::Edit => {
+                if let Some(asked) = labels.of(case) {
+                    measured.insert((Metric::JudgeTop1, *subject), share(said == asked));
+                }
+                measured.insert((Metric::JudgeNothing, *subject), share(said == labels.nothing));
+            }
+            Section::Erase => {
+                measured.insert((Metric::JudgeNothing, *subject), share(said == labels.nothing));
+            }
+            Section::OutpaintPrompt | Section::OutpaintFree => {}
+        }
+    }
+    if section == Section::Edit
+        && let (Some(own), Some(other)) =
+            (opinion_of(opinions, Subject::Result), opinion_of(opinions, Subject::ShuffledPrompt))
+        && let Some(distance) = cosine_distance(&own.features, &other.features)
+    {
+        measured.insert((Metric::DiversityJudge, Subject::ShuffledPrompt), distance);
+    }
+}
+
+/// Mean distance between the judge's features of answers to one case.
+pub(crate) fn diversity(judge: &dyn Judge, case: &Case, answers: &[&UnitImage]) -> Option<f64> {
+    let squares: Vec<Rgb8> = answers.iter().map(|image| square(image, case.view(), judge.side())).collect();
+    mean_over_pairs(&judge.opinions(&squares), |a, b| cosine_distance(&a.features, &b.features))
+}
+
+/// What was thought of one of the pictures.
+pub(crate) fn opinion_of(opinions: &Opinions, subject: Subject) -> Option<&Opinion> {
+    opinions.iter().find(|(other, _)| *other == subject).map(|(_, opinion)| opinion)
+}

@@ -1,0 +1,263 @@
+//! One section while it runs: batches of cases through the editor, the judge and the metrics.
+
+use std::time::Instant;
+
+use byteedit_data::World;
+use byteedit_edit::{Canvas, Sampling};
+use byteedit_image::{UnitImage, fill};
+
+use crate::bootstrap::nine_digits;
+use crate::breakdown::{Verdict, breakdowns};
+use crate::case::{Case, Cases};
+use crate::config::EvalConfig;
+use crate::editor::{Editor, finish};
+use crate::error::{EvalError, Result};
+use crate::feature_sets::FeatureSets;
+use crate::figures::summarized;
+use crate::gallery::{Gallery, sheet};
+use crate::judge::{Judge, Labels};
+use crate::judging::{Opinions, add_verdicts, diversity, opinion_of, opinions};
+use crate::measure::{Answers, Measured, Subject, measure, measure_reconstruction};
+use crate::metric::diversity::{mean_over_pairs, rms_difference};
+use crate::metric::{Metric, psnr};
+use crate::report::{SectionReport, Sheet};
+use crate::section::Section;
+use crate::shuffle::exchanged;
+
+/// Between the seeds from which one case is painted. Neighbouring cases have neighbouring seeds.
+const SEED_STEP: u64 = 1 << 32;
+
+/// Whom a section asks, and about what.
+#[derive(Clone, Copy)]
+pub(crate) struct Parties<'a> {
+    pub(crate) editor: &'a dyn Editor,
+    pub(crate) judge: &'a dyn Judge,
+    pub(crate) labels: &'a Labels,
+    pub(crate) world: &'a World,
+    pub(crate) config: &'a EvalConfig,
+}
+
+/// Everything that a section has gathered.
+pub(crate) struct SectionRun<'a> {
+    parties: Parties<'a>,
+    section: Section,
+    sampling: Sampling,
+    /// For each case the prompt of another; empty where no case is given one.
+    other_prompts: Vec<String>,
+    measured: Vec<Measured>,
+    /// The same truths as whole pictures through the autoencoder.
+    reconstructed: Vec<Measured>,
+    verdicts: Vec<Verdict>,
+    features: FeatureSets,
+    gallery: Gallery,
+    n_kept_changed: usize,
+    /// Spent on painting and finishing results.
+    seconds: f64,
+}
+
+impl<'a> SectionRun<'a> {
+    pub(crate) fn new(section: Section, parties: Parties<'a>) -> Result<Self> {
+        let Parties { world, config, .. } = parties;
+        let other_prompts = match section {
+            Section::Edit => other_prompts(world, config)?,
+            Section::Erase | Section::OutpaintPrompt | Section::OutpaintFree => Vec::new(),
+        };
+        Ok(Self {
+            parties,
+            section,
+            sampling: config.sampling(section),
+            other_prompts,
+            measured: Vec::new(),
+            reconstructed: Vec::new(),
+            verdicts: Vec::new(),
+            features: FeatureSets::default(),
+            gallery: Gallery::new(section, config.n_examples, config.n_samples, config.seed),
+            n_kept_changed: 0,
+            seconds: 0.0,
+        })
+    }
+
+    /// Cases measured so far.
+    pub(crate) fn n_done(&self) -> usize {
+        self.measured.len()
+    }
+
+    /// Seconds spent on painting a picture.
+    pub(crate) fn seconds_per_picture(&self) -> f64 {
+        nine_digits(self.seconds / self.measured.len() as f64)
+    }
+
+    /// What the autoencoder made of the truths.
+    pub(crate) fn take_reconstructed(&mut self) -> Vec<Measured> {
+        std::mem::take(&mut self.reconstructed)
+    }
+
+    /// Paints, judges and measures the next cases.
+    pub(crate) fn batch(&mut self, cases: &[Case]) -> Result<()> {
+        let reconstructions = self.reconstructions(cases)?;
+        let answers = self.answers(cases, &reconstructions)?;
+        let opinions = opinions(self.parties.judge, self.section, cases, &answers);
+        for (((case, answers), opinions), reconstruction) in
+            cases.iter().zip(&answers).zip(&opinions).zip(&reconstructions)
+        {
+            let mut measured = measure(self.section, case, answers);
+            add_verdicts(&mut measured, self.section, case, opinions, self.parties.labels);
+            if self.section == Section::Edit && self.n_done() < self.parties.config.n_diverse {
+                self.add_diversity(&mut measured, case, &answers.result)?;
+            }
+            self.reconstructed.push(measure_reconstruction(reconstruction, &case.truth));
+            self.n_kept_changed += n_kept_changed(case, &answers.result);
+            self.note(case, answers, opinions, &measured);
+            self.measured.push(measured);
+        }
+        Ok(())
+    }
+
+    fn reconstructions(&self, cases: &[Case]) -> Result<Vec<UnitImage>> {
+        let truths: Vec<&UnitImage> = cases.iter().map(|case| &case.truth).collect();
+        let reconstructions = self.parties.editor.reconstruct(&truths)?;
+        check_count(reconstructions.len(), cases.len())?;
+        Ok(reconstructions)
+    }
+
+    /// The model's answers under every prompt, and what they are compared with.
+    fn answers(&mut self, cases: &[Case], reconstructions: &[UnitImage]) -> Result<Vec<Answers>> {
+        let begin = Instant::now();
+        let results = self.painted(cases, |at| (cases[at].prompt.as_str(), cases[at].seed))?;
+        self.seconds += begin.elapsed().as_secs_f64();
+        let (mut unprompted, mut shuffled) = (Vec::new().into_iter(), Vec::new().into_iter());
+        if self.section == Section::Edit {
+            unprompted = self.painted(cases, |at| ("", cases[at].seed))?.into_iter();
+        }
+        if let Some(prompts) = self.other_prompts.get(self.n_done()..self.n_done() + cases.len()) {
+            shuffled = self.painted(cases, |at| (prompts[at].as_str(), cases[at].seed))?.into_iter();
+        }
+        let cases = cases.iter().zip(results).zip(reconstructions);
+        cases
+            .map(|((case, result), reconstruction)| {
+                Ok(Answers {
+                    result,
+                    truth_through_vae: finish(reconstruction, &case.input, &case.edit_mask)?,
+                    harmonic_fill: self.harmonic_fill(case)?,
+                    empty_prompt: unprompted.next(),
+                    shuffled_prompt: shuffled.next(),
+                })
+            })
+            .collect()
+    }
+
+    /// Finished results of cases, each under a prompt and from a seed that `ask` gives by its position.
+    fn painted<'b>(
+        &self,
+        cases: &'b [Case],
+        ask: impl Fn(usize) -> (&'b str, u64),
+    ) -> Result<Vec<UnitImage>> {
+        let canvas = |(at, case): (usize, &'b Case)| {
+            let (prompt, seed) = ask(at);
+            Canvas { image: &case.input, edit_mask: &case.edit_mask, prompt, seed }
+        };
+        let canvases: Vec<Canvas<'_>> = cases.iter().enumerate().map(canvas).collect();
+        let painted = self.parties.editor.paint(&canvases, &self.sampling)?;
+        check_count(painted.len(), cases.len())?;
+        painted.iter().zip(cases).map(|(frame, case)| finish(frame, &case.input, &case.edit_mask)).collect()
+    }
+
+    fn harmonic_fill(&self, case: &Case) -> Result<Option<UnitImage>> {
+        if self.section != Section::Erase {
+            return Ok(None);
+        }
+        let filled = fill::harmonic(&case.input, &case.edit_mask)?;
+        Ok(Some(UnitImage::from_picture(&filled.to_picture()?)))
+    }
+
+    /// Paints a case from further seeds and measures how much the answers differ.
+    fn add_diversity(&self, measured: &mut Measured, case: &Case, result: &UnitImage) -> Result<()> {
+        let n_more = self.parties.config.n_seeds - 1;
+        let again = vec![case.clone(); n_more];
+        let seed = |at: usize| case.seed.wrapping_add((at as u64 + 1) * SEED_STEP);
+        let mut answers = vec![result.clone()];
+        for (first, chunk) in
+            (0..).step_by(self.parties.config.batch).zip(again.chunks(self.parties.config.batch))
+        {
+            answers.extend(self.painted(chunk, |at| (case.prompt.as_str(), seed(first + at)))?);
+        }
+        let pixels = mean_over_pairs(&answers, |a, b| rms_difference(a, b, &case.edit_mask));
+        let answers: Vec<&UnitImage> = answers.iter().collect();
+        let features = diversity(self.parties.judge, case, &answers);
+        for (metric, value) in [(Metric::DiversityPixels, pixels), (Metric::DiversityJudge, features)] {
+            if let Some(value) = value {
+                measured.insert((metric, Subject::Result), value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what tables, sheets and distances between sets need of a case.
+    fn note(&mut self, case: &Case, answers: &Answers, opinions: &Opinions, measured: &Measured) {
+        let opinion = opinion_of(opinions, Subject::Result);
+        let asked = self.parties.labels.of(case);
+        let said = opinion.map(|opinion| self.parties.judge.labels()[opinion.label()].clone());
+        let score = match self.section {
+            Section::Edit => {
+                let p = asked.zip(opinion).map(|(asked, opinion)| opinion.probabilities[asked]);
+                p.map(f64::from)
+            }
+            Section::Erase => psnr(&answers.result, &case.truth, &case.edit_mask),
+            Section::OutpaintPrompt | Section::OutpaintFree => {
+                measured.get(&(Metric::SeamColor, Subject::Result)).copied()
+            }
+        };
+        if let Some(score) = score {
+            self.gallery.offer(case, &answers.result, nine_digits(score), said);
+        }
+        match self.section {
+            Section::Edit => {
+                if let (Some(concept), Some(opinion)) = (case.concept, opinion) {
+                    let said = opinion.label();
+                    self.verdicts.push(Verdict { concept, said, is_right: Some(said) == asked });
+                }
+            }
+            Section::Erase => {}
+            Section::OutpaintPrompt | Section::OutpaintFree => self.features.add(opinions),
+        }
+    }
+
+    /// The section's report and its contact sheet.
+    pub(crate) fn finished(self) -> Result<(SectionReport, Option<Sheet>)> {
+        let Parties { judge, world, config, .. } = self.parties;
+        let section = self.section;
+        let blocks = self.gallery.into_groups();
+        let sheet = sheet(&blocks).map(|image| image.to_picture()).transpose()?;
+        let cases: Vec<_> = self.verdicts.into_iter().zip(&self.measured).collect();
+        let [groups, concepts] = breakdowns(world, judge.labels(), &cases, config.seed);
+        let report = SectionReport {
+            section,
+            n_samples: self.measured.len(),
+            n_kept_changed: self.n_kept_changed,
+            figures: summarized(&self.measured, config.seed),
+            frechet: self.features.frechet(config.seed),
+            groups,
+            concepts,
+            examples: blocks.into_iter().flatten().map(|shown| shown.example).collect(),
+        };
+        Ok((report, sheet.map(|picture| Sheet { section, picture })))
+    }
+}
+
+/// The edits' prompts, exchanged among them.
+fn other_prompts(world: &World, config: &EvalConfig) -> Result<Vec<String>> {
+    let prompts = Cases::new(world, Section::Edit, config)
+        .map(|case| Ok(case?.prompt))
+        .collect::<Result<Vec<String>>>()?;
+    Ok(exchanged(prompts.len(), config.seed).into_iter().map(|from| prompts[from].clone()).collect())
+}
+
+/// Pixels outside the mask that are not the input's: 0, or the editing invariant is broken.
+fn n_kept_changed(case: &Case, result: &UnitImage) -> usize {
+    let pixels = result.data().chunks_exact(3).zip(case.input.data().chunks_exact(3));
+    pixels.zip(case.edit_mask.repaints()).filter(|((new, old), repaint)| !repaint && new != old).count()
+}
+
+fn check_count(found: usize, expected: usize) -> Result<()> {
+    if found == expected { Ok(()) } else { Err(EvalError::WrongCount { found, expected }) }
+}
