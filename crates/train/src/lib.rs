@@ -1,6 +1,7 @@
 //! Training: the autoencoder and the base inpainting model, from run folder to exported checkpoint.
 //!
 //! - [`vae::train`] fits an `AutoencoderKL` to crops, and brings its latents to unit variance;
+//! - [`decoder::train`] sharpens its decoder against an adversary, the latents as they are;
 //! - [`base::train`] fits the inpainting U-Net and its text encoder to cached latents;
 //! - [`judge::train`] and [`annotator::train`] fit the classifiers of what a picture shows;
 //! - [`base::BaseSteps`] and [`vae::VaeSteps`] make steps of either on random data, to be timed;
@@ -17,6 +18,7 @@
 pub mod annotator;
 pub mod base;
 pub mod classifier;
+pub mod decoder;
 mod error;
 pub mod export;
 mod files;

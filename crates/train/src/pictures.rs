@@ -52,6 +52,22 @@ pub(crate) fn psnr(picture: &Rgb8, truth: &Rgb8) -> f64 {
     10.0 * (255.0_f64.powi(2) * truth.data.len() as f64 / squares).log10()
 }
 
+/// Sum of the squared differences between neighbouring pixels, over all channels: how much detail there is.
+pub(crate) fn gradient_energy(picture: &Rgb8) -> f64 {
+    let (width, height) = (picture.width, picture.height);
+    let squared = |a: usize, b: usize| {
+        let pair = picture.data[3 * a..3 * a + 3].iter().zip(&picture.data[3 * b..3 * b + 3]);
+        pair.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>()
+    };
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let energy_at = |(x, y): (usize, usize)| {
+        let at = y * width + x;
+        let right = if x + 1 < width { squared(at, at + 1) } else { 0.0 };
+        right + if y + 1 < height { squared(at, at + width) } else { 0.0 }
+    };
+    places.map(energy_at).sum()
+}
+
 /// Writes pictures of one size as a PNG grid of `n_columns`, row by row.
 pub(crate) fn write_grid(path: &Path, pictures: &[Rgb8], n_columns: usize) -> Result<()> {
     let (cell_width, cell_height) = (pictures[0].width + GAP, pictures[0].height + GAP);
@@ -101,6 +117,14 @@ mod tests {
         let (a, b) = (Rgb8::filled(4, 4, [100; 3]), Rgb8::filled(4, 4, [105; 3]));
         assert!((psnr(&a, &b) - 34.151).abs() < 1e-3);
         assert!(psnr(&a, &a).is_infinite());
+    }
+
+    #[test]
+    fn the_gradient_energy_has_its_closed_form() {
+        // Two columns that differ by 3 in every channel: one pair in each of four rows.
+        let data = (0..24).map(|i| if i / 3 % 2 == 0 { 10 } else { 13 }).collect();
+        assert!((gradient_energy(&Rgb8 { width: 2, height: 4, data }) - 4.0 * 3.0 * 9.0).abs() < 1e-9);
+        assert!(gradient_energy(&Rgb8::filled(5, 4, [7; 3])) < 1e-9);
     }
 
     #[test]

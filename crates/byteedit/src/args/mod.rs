@@ -21,8 +21,8 @@ pub(crate) use paint::{
 };
 pub(crate) use parse::MaskSource;
 pub(crate) use train::{
-    TrainAnnotatorArgs, TrainArgs, TrainBaseArgs, TrainExportArgs, TrainJudgeArgs, TrainPlotArgs,
-    TrainRunArgs, TrainVaeArgs, TrainVerb,
+    TrainAnnotatorArgs, TrainArgs, TrainBaseArgs, TrainDecoderArgs, TrainExportArgs, TrainJudgeArgs,
+    TrainPlotArgs, TrainRunArgs, TrainVaeArgs, TrainVerb,
 };
 pub(crate) use world::{WorldArgs, WorldBuildArgs, WorldConceptsArgs, WorldSampleArgs, WorldVerb};
 

@@ -15,6 +15,7 @@ pub(crate) struct TrainArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrainVerb {
     Vae(TrainVaeArgs),
+    Decoder(TrainDecoderArgs),
     Base(TrainBaseArgs),
     Judge(TrainJudgeArgs),
     Annotator(TrainAnnotatorArgs),
@@ -37,6 +38,22 @@ pub(crate) struct TrainVaeArgs {
     /// once: a run that goes on has its own
     #[arg(long, value_name = "mini|DIR")]
     pub(crate) init: Option<String>,
+}
+
+/// Sharpen an autoencoder's decoder against an adversary; its latents stay as they are
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train decoder --vae mini
+  byteedit train decoder --run runs/decoder --vae runs/vae/vae --set loss.adversarial=0.1
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit. The new vae/ replaces that of every
+model on the same latents.")]
+pub(crate) struct TrainDecoderArgs {
+    #[command(flatten)]
+    pub(crate) run: TrainRunArgs,
+    /// The trained autoencoder: `mini`, or a folder with one
+    #[arg(long, value_name = "mini|DIR", default_value = "mini")]
+    pub(crate) vae: String,
 }
 
 /// Train the inpainting model and its text encoder on an autoencoder's latents
@@ -129,8 +146,8 @@ pub(crate) struct TrainPlotArgs {
 /// What all trainers take.
 #[derive(Debug, Args)]
 pub(crate) struct TrainRunArgs {
-    /// The run folder: made, or gone on with (default: byteedit/runs/ and vae, base, judge or annotator in the
-    /// user's cache folder)
+    /// The run folder: made, or gone on with (default: byteedit/runs/ and vae, decoder, base, judge or annotator in
+    /// the user's cache folder)
     #[arg(long, value_name = "DIR")]
     pub(crate) run: Option<PathBuf>,
     /// A JSON file whose values are put over the defaults; unknown keys are refused

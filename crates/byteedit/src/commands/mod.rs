@@ -19,7 +19,7 @@ use crate::allocator::{FreedPages, set_freed_pages};
 use crate::args::{BenchVerb, Cli, TrainVerb, Verb};
 use crate::exit::ExitStatus;
 use crate::printer::Printer;
-use crate::settings::{BaseSettings, VaeSettings, annotator_settings, judge_settings};
+use crate::settings::{BaseSettings, DecoderSettings, VaeSettings, annotator_settings, judge_settings};
 use crate::threads;
 
 /// Names the targets and levels to log, such as `byteedit_train=debug`.
@@ -49,6 +49,7 @@ pub(crate) fn run() -> anyhow::Result<ExitStatus> {
         Verb::World(args) => world::run(args, printer),
         Verb::Train(args) => match args.verb {
             TrainVerb::Vae(args) => train::train_vae(VaeSettings::resolve(args)?, printer),
+            TrainVerb::Decoder(args) => train::train_decoder(DecoderSettings::resolve(args)?, printer),
             TrainVerb::Base(args) => train::train_base(BaseSettings::resolve(args)?, printer),
             TrainVerb::Judge(args) => train::train_judge(judge_settings(args)?, printer),
             TrainVerb::Annotator(args) => train::train_annotator(annotator_settings(args)?, printer),

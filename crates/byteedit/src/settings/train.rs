@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use byteedit_train::Source;
 use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::BaseRunConfig;
+use byteedit_train::decoder::DecoderRunConfig;
 use byteedit_train::judge::{self, JudgeRunConfig};
 use byteedit_train::run::config_from_overlay;
 use byteedit_train::vae::VaeRunConfig;
@@ -16,7 +17,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{device, source};
-use crate::args::{TrainAnnotatorArgs, TrainBaseArgs, TrainJudgeArgs, TrainRunArgs, TrainVaeArgs};
+use crate::args::{
+    TrainAnnotatorArgs, TrainBaseArgs, TrainDecoderArgs, TrainJudgeArgs, TrainRunArgs, TrainVaeArgs,
+};
 use crate::files;
 
 /// What every trainer is started with.
@@ -41,6 +44,14 @@ pub(crate) struct VaeSettings {
     pub(crate) init: Option<String>,
 }
 
+/// `train decoder`.
+pub(crate) struct DecoderSettings {
+    /// The run.
+    pub(crate) run: RunSettings<DecoderRunConfig>,
+    /// The autoencoder whose decoder it is.
+    pub(crate) vae: String,
+}
+
 /// `train base`.
 pub(crate) struct BaseSettings {
     /// The run.
@@ -57,6 +68,15 @@ impl VaeSettings {
     pub(crate) fn resolve(args: TrainVaeArgs) -> anyhow::Result<Self> {
         let TrainVaeArgs { run, init } = args;
         Ok(Self { run: RunSettings::resolve(run, "vae", VaeRunConfig::mini())?, init })
+    }
+}
+
+impl DecoderSettings {
+    /// # Errors
+    /// The first argument that cannot be used.
+    pub(crate) fn resolve(args: TrainDecoderArgs) -> anyhow::Result<Self> {
+        let TrainDecoderArgs { run, vae } = args;
+        Ok(Self { run: RunSettings::resolve(run, "decoder", DecoderRunConfig::mini())?, vae })
     }
 }
 
@@ -133,6 +153,8 @@ fn overlay_of(assignment: &str) -> anyhow::Result<Value> {
 pub(crate) enum RunKind {
     /// A run of `train vae`.
     Vae,
+    /// A run of `train decoder`.
+    Decoder,
     /// A run of `train base`.
     Base,
     /// A run of `train judge`.
@@ -153,7 +175,9 @@ pub(crate) fn run_kind(folder: &Path) -> anyhow::Result<RunKind> {
     let text = files::read_text(&path)?;
     let config: Value =
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
-    if config.get("crop_size").is_some() {
+    if config.get("discriminator_channels").is_some() {
+        Ok(RunKind::Decoder)
+    } else if config.get("crop_size").is_some() {
         Ok(RunKind::Vae)
     } else if config.get("text_encoder").is_some() {
         Ok(RunKind::Base)

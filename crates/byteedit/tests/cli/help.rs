@@ -17,6 +17,7 @@ fn every_verb_shows_an_example() {
         &["world", "sample"],
         &["world", "concepts"],
         &["train", "vae"],
+        &["train", "decoder"],
         &["train", "base"],
         &["train", "export"],
         &["train", "plot"],

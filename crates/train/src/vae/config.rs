@@ -48,6 +48,74 @@ pub struct VaeLossConfig {
     pub kl: f64,
 }
 
+/// The terms of [`VaeLossConfig`] that compare pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PixelLossConfig {
+    /// Mean absolute error.
+    pub l1: f64,
+    /// Mean squared error.
+    pub mse: f64,
+    /// Mean absolute error of the differences between neighbouring pixels.
+    pub gradient: f64,
+    /// Mean absolute error of the differences between colours, `R - B` and `R - 2G + B`.
+    pub chroma: f64,
+}
+
+impl VaeLossConfig {
+    /// All but the divergence.
+    pub fn of_pixels(&self) -> PixelLossConfig {
+        let Self { l1, mse, gradient, chroma, kl: _ } = *self;
+        PixelLossConfig { l1, mse, gradient, chroma }
+    }
+}
+
+impl PixelLossConfig {
+    /// # Errors
+    /// [`TrainError::Config`] names the first weight that is negative or not finite.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let Self { l1, mse, gradient, chroma } = *self;
+        let weights =
+            [("loss.l1", l1), ("loss.mse", mse), ("loss.gradient", gradient), ("loss.chroma", chroma)];
+        weights.into_iter().try_for_each(|(key, weight)| validate_weight(key, weight))
+    }
+}
+
+/// # Errors
+/// [`TrainError::Config`] for a weight that is negative or not finite.
+pub(crate) fn validate_weight(key: &'static str, weight: f64) -> Result<()> {
+    if weight >= 0.0 && weight.is_finite() {
+        return Ok(());
+    }
+    Err(TrainError::config(key, weight, "0 or more"))
+}
+
+impl VaeValidationConfig {
+    /// # Errors
+    /// [`TrainError::Config`] names the first number that is out of range, for latents that are `downscale`
+    /// times smaller than pictures.
+    pub(crate) fn validate(&self, downscale: usize) -> Result<()> {
+        let Self { n_crops, n_pictures, picture_size } = *self;
+        validate_side("validation.picture_size", picture_size, downscale)?;
+        for (key, n) in [("validation.n_crops", n_crops), ("validation.n_pictures", n_pictures)] {
+            if !(1..=MAX_HELD_OUT).contains(&n) {
+                return Err(TrainError::config(key, n, format!("from 1 to {MAX_HELD_OUT}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// # Errors
+/// [`TrainError::Config`] for a side in pixels that does not suit the autoencoder.
+pub(crate) fn validate_side(key: &'static str, side: usize, downscale: usize) -> Result<()> {
+    if side == 0 || side % downscale != 0 || side > MAX_SIDE {
+        let limit = format!("a positive multiple of {downscale} up to {MAX_SIDE}");
+        return Err(TrainError::config(key, side, limit));
+    }
+    Ok(())
+}
+
 /// Held-out measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,34 +190,10 @@ impl VaeRunConfig {
         if self.vae.latent_channels == 0 {
             return Err(TrainError::config("vae.latent_channels", 0, "1 or more"));
         }
-        let multiple = self.vae.downscale();
-        let sizes =
-            [("crop_size", self.crop_size), ("validation.picture_size", self.validation.picture_size)];
-        for (key, size) in sizes {
-            if size == 0 || size % multiple != 0 || size > MAX_SIDE {
-                let limit = format!("a positive multiple of {multiple} up to {MAX_SIDE}");
-                return Err(TrainError::config(key, size, limit));
-            }
-        }
-        let VaeLossConfig { l1, mse, gradient, chroma, kl } = self.loss;
-        let weights = [
-            ("loss.l1", l1),
-            ("loss.mse", mse),
-            ("loss.gradient", gradient),
-            ("loss.chroma", chroma),
-            ("loss.kl", kl),
-        ];
-        for (key, weight) in weights {
-            if !(weight >= 0.0 && weight.is_finite()) {
-                return Err(TrainError::config(key, weight, "0 or more"));
-            }
-        }
-        let VaeValidationConfig { n_crops, n_pictures, .. } = self.validation;
-        for (key, n) in [("validation.n_crops", n_crops), ("validation.n_pictures", n_pictures)] {
-            if !(1..=MAX_HELD_OUT).contains(&n) {
-                return Err(TrainError::config(key, n, format!("from 1 to {MAX_HELD_OUT}")));
-            }
-        }
+        validate_side("crop_size", self.crop_size, self.vae.downscale())?;
+        self.loss.of_pixels().validate()?;
+        validate_weight("loss.kl", self.loss.kl)?;
+        self.validation.validate(self.vae.downscale())?;
         self.training.validate()
     }
 }

@@ -6,7 +6,7 @@
 use burn::tensor::Tensor;
 use byteedit_models::vae::DiagonalGaussian;
 
-use super::VaeLossConfig;
+use super::{PixelLossConfig, VaeLossConfig};
 use crate::step::Loss;
 
 /// Weighted sum of all terms, with the terms by name.
@@ -19,22 +19,29 @@ pub(super) fn vae_loss(
     output: Tensor<4>,
     pixels: Tensor<4>,
 ) -> Loss {
+    let Loss { total, mut parts } = pixel_loss(&weights.of_pixels(), output, pixels);
+    let kl = posterior.kl();
+    let total = total + kl.clone() * weights.kl;
+    parts.push(("kl", kl));
+    Loss { total, parts }
+}
+
+/// Weighted sum of the terms that compare pictures, with the terms by name.
+///
+/// # Shapes
+/// - `output`, `pixels`: `[batch, 3, height, width]`
+pub(crate) fn pixel_loss(weights: &PixelLossConfig, output: Tensor<4>, pixels: Tensor<4>) -> Loss {
     let error = output - pixels;
     let l1 = mean(error.clone().abs());
     let mse = mean(error.clone().square());
     // The difference is linear, so the error's differences are the differences' errors.
     let gradient = mean(difference(error.clone(), 2).abs()) + mean(difference(error.clone(), 3).abs());
     let chroma = chroma(error);
-    let kl = posterior.kl();
     let total = l1.clone() * weights.l1
         + mse.clone() * weights.mse
         + gradient.clone() * weights.gradient
-        + chroma.clone() * weights.chroma
-        + kl.clone() * weights.kl;
-    Loss {
-        total,
-        parts: vec![("l1", l1), ("mse", mse), ("gradient", gradient), ("chroma", chroma), ("kl", kl)],
-    }
+        + chroma.clone() * weights.chroma;
+    Loss { total, parts: vec![("l1", l1), ("mse", mse), ("gradient", gradient), ("chroma", chroma)] }
 }
 
 /// Mean absolute error of the two colour-opponent axes, `R - B` and `R - 2G + B`. Photographs vary
@@ -53,7 +60,7 @@ fn difference(x: Tensor<4>, axis: usize) -> Tensor<4> {
 }
 
 /// Mean over each item, then over the items, `[1]`.
-fn mean(x: Tensor<4>) -> Tensor<1> {
+pub(crate) fn mean(x: Tensor<4>) -> Tensor<1> {
     let [batch, channels, height, width] = x.dims();
     x.reshape([batch, channels * height * width]).mean_dim(1).mean()
 }

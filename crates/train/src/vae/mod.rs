@@ -3,10 +3,11 @@
 //!
 //! It is fitted to crops, being convolutional, and measured on crops and on whole pictures. Where the
 //! original adds a perceptual and an adversarial loss, this one weighs the picture's gradients, which
-//! needs no other network.
+//! needs no other network; [`crate::decoder`] adds an adversary once the latents are settled.
 
 mod basis;
 mod config;
+mod held_out;
 mod loss;
 mod objective;
 mod start;
@@ -22,11 +23,17 @@ use byteedit_models::vae::AutoencoderKL;
 use byteedit_nn::Init;
 
 pub use basis::{LatentMoments, with_unit_latents};
-pub use config::{VaeLossConfig, VaeRunConfig, VaeValidationConfig};
+pub use config::{PixelLossConfig, VaeLossConfig, VaeRunConfig, VaeValidationConfig};
 pub use steps::VaeSteps;
 
+pub(crate) use config::{validate_side, validate_weight};
+pub(crate) use held_out::HeldOut;
+pub(crate) use loss::{mean, pixel_loss};
+pub(crate) use objective::crops;
+pub(crate) use start::data_sha256;
+
 use self::objective::Reconstruction;
-use self::start::{Start, data_sha256};
+use self::start::Start;
 use crate::named::with_parameters;
 use crate::progress::Outcome;
 use crate::run::{Checkpoint, RunFolder};

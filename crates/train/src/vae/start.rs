@@ -70,6 +70,6 @@ fn warm_run(folder: &Path) -> Result<Option<VaeRunConfig>> {
 }
 
 /// What a run is bound to of its source. Any fixed kind of pairs tells sources apart.
-pub(super) fn data_sha256(source: &Source) -> Result<String> {
+pub(crate) fn data_sha256(source: &Source) -> Result<String> {
     Ok(hex(&source.fingerprint(&PairConfig::mini())?))
 }

@@ -15,6 +15,7 @@ use byteedit_models::vae::{AutoencoderKL, AutoencoderKLConfig};
 use byteedit_nn::Init;
 use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::{self, BaseInputs, BaseRunConfig};
+use byteedit_train::decoder::{self, DecoderInputs, DecoderRunConfig};
 use byteedit_train::judge::{self, JudgeRunConfig};
 use byteedit_train::training::{ReportConfig, TrainingConfig};
 use byteedit_train::vae::{self, VaeInputs, VaeRunConfig, VaeValidationConfig};
@@ -43,6 +44,17 @@ pub fn vae_config() -> VaeRunConfig {
     VaeRunConfig {
         vae: tiny_vae(),
         crop_size: 32,
+        validation: VaeValidationConfig { n_crops: 2, n_pictures: 2, picture_size: 32 },
+        training: tiny_training(preset.training),
+        ..preset
+    }
+}
+
+pub fn decoder_config() -> DecoderRunConfig {
+    let preset = DecoderRunConfig::mini();
+    DecoderRunConfig {
+        crop_size: 32,
+        discriminator_channels: vec![8, 16],
         validation: VaeValidationConfig { n_crops: 2, n_pictures: 2, picture_size: 32 },
         training: tiny_training(preset.training),
         ..preset
@@ -95,6 +107,16 @@ impl Progress for Warnings {
 pub fn train_vae(config: &VaeRunConfig, source: &Source, folder: &Path) -> Result<Outcome> {
     let inputs = VaeInputs { source, init: None };
     train_vae_with(config, &inputs, folder, &mut Silent, &AtomicBool::new(false))
+}
+
+pub fn train_decoder(
+    config: &DecoderRunConfig,
+    inputs: &DecoderInputs<'_>,
+    folder: &Path,
+    progress: &mut dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Outcome> {
+    decoder::train(config, inputs, RunContext { folder, device: &Device::default(), progress, stop })
 }
 
 pub fn train_vae_with(

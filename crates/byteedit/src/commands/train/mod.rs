@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::bail;
 use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::{self, BaseInputs};
+use byteedit_train::decoder::{self, DecoderInputs};
 use byteedit_train::export::export_base;
 use byteedit_train::judge::{self, JudgeRunConfig};
 use byteedit_train::vae::{self, VaeInputs};
@@ -21,7 +22,9 @@ use crate::args::TrainExportArgs;
 use crate::exit::ExitStatus;
 use crate::interrupt::stop_flag;
 use crate::printer::Printer;
-use crate::settings::{BaseSettings, RunKind, RunSettings, VaeSettings, device, run_kind, source};
+use crate::settings::{
+    BaseSettings, DecoderSettings, RunKind, RunSettings, VaeSettings, device, run_kind, source,
+};
 
 /// Trains an autoencoder.
 ///
@@ -40,6 +43,26 @@ pub(crate) fn train_vae(settings: VaeSettings, printer: &Printer) -> anyhow::Res
     };
     let inputs = VaeInputs { source: &run.source, init: init.as_deref() };
     let outcome = vae::train(&run.config, &inputs, context)?;
+    drop(observer);
+    report(outcome, &run.folder, "vae", run.json, printer)
+}
+
+/// Trains an autoencoder's decoder.
+///
+/// # Errors
+/// Those of [`decoder::train`], and a folder without an autoencoder.
+pub(crate) fn train_decoder(settings: DecoderSettings, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let DecoderSettings { run, vae } = settings;
+    printer.note(format_args!("run folder: {}", run.folder.display()));
+    let vae = parts::init_vae_folder(&vae, &run.folder)?;
+    let mut observer = Observer::new(printer);
+    let context = RunContext {
+        folder: &run.folder,
+        device: &run.device,
+        progress: &mut observer,
+        stop: stop_flag(printer)?,
+    };
+    let outcome = decoder::train(&run.config, &DecoderInputs { source: &run.source, vae: &vae }, context)?;
     drop(observer);
     report(outcome, &run.folder, "vae", run.json, printer)
 }
@@ -151,6 +174,10 @@ pub(crate) fn train_export(args: TrainExportArgs, printer: &Printer) -> anyhow::
             printer.note(format_args!("latents brought to unit variance from {}", shown.join(" ")));
             json!({ "kind": "vae", "output": out, "channel_rms": channel_rms })
         }
+        RunKind::Decoder => bail!(
+            "{} is a run of `train decoder`: its encoder is elsewhere; when it ends, its vae/ is whole",
+            run.display()
+        ),
         RunKind::Judge => {
             judge::export(&run, &out, &device)?;
             json!({ "kind": "judge", "output": out })

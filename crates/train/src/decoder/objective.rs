@@ -1,0 +1,105 @@
+//! What the training loop asks of a decoder: losses on crops, figures and grids of held-out pictures.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use byteedit_models::Component;
+use byteedit_models::flops::{TRAINING_FACTOR, vae_decoder, vae_encoder};
+use byteedit_models::vae::{AutoencoderKL, Decoder};
+use byteedit_nn::{Conv2d, Init};
+
+use super::DecoderRunConfig;
+use super::discriminator::{Discriminator, flops};
+use crate::pictures::pixels_from_pictures;
+use crate::random::{Use, normal};
+use crate::step::Loss;
+use crate::training::Objective;
+use crate::vae::{HeldOut, crops, pixel_loss};
+use crate::{Result, Source};
+
+/// A decoder and its adversary.
+#[derive(Module, Debug)]
+pub(super) struct Duel {
+    post_quant_conv: Option<Conv2d>,
+    decoder: Decoder,
+    discriminator: Discriminator,
+}
+
+impl Duel {
+    /// That of an autoencoder, with a new adversary.
+    pub(super) fn new(vae: &AutoencoderKL, config: &DecoderRunConfig, init: &mut Init) -> Self {
+        Self {
+            post_quant_conv: vae.post_quant_conv.clone(),
+            decoder: vae.decoder.clone(),
+            discriminator: Discriminator::new(init, &config.discriminator_channels),
+        }
+    }
+
+    /// The autoencoder with this decoder in the place of its own.
+    pub(super) fn in_place_of(&self, vae: &AutoencoderKL) -> AutoencoderKL {
+        let mut vae = vae.clone();
+        vae.decoder = self.decoder.clone();
+        vae.post_quant_conv = self.post_quant_conv.clone();
+        vae
+    }
+}
+
+/// Decoding what a settled encoder makes of crops.
+pub(super) struct Sharpening<'a> {
+    config: &'a DecoderRunConfig,
+    source: &'a Source,
+    device: &'a Device,
+    /// As it was.
+    vae: AutoencoderKL,
+    held_out: HeldOut<'a>,
+}
+
+impl<'a> Sharpening<'a> {
+    /// Reads the held-out pictures.
+    pub(super) fn new(
+        config: &'a DecoderRunConfig,
+        source: &'a Source,
+        vae: AutoencoderKL,
+        device: &'a Device,
+    ) -> Result<Self> {
+        let held_out = HeldOut::new(source, &config.validation, config.crop_size)?;
+        Ok(Self { config, source, device, vae, held_out })
+    }
+}
+
+impl Objective for Sharpening<'_> {
+    type Model = Duel;
+
+    fn loss(&mut self, model: &Duel, n_images: u64, first: u64) -> Result<Loss> {
+        let DecoderRunConfig { training, loss, crop_size, .. } = self.config;
+        let batch = first..first + training.batch_size as u64;
+        let crops = crops(self.source, training.seed, batch, *crop_size)?;
+        let pixels: Tensor<4> = pixels_from_pictures(&crops, self.device);
+        let posterior = self.vae.encode(pixels.clone());
+        let noise = normal(training.seed, Use::Posterior, first, posterior.mean.dims(), self.device);
+        let output = model.in_place_of(&self.vae).decode(posterior.sample(noise));
+        let Loss { total, mut parts } = pixel_loss(&loss.pixels, output.clone(), pixels.clone());
+        let fooled = model.discriminator.generator_loss(output.clone());
+        let told_apart = model.discriminator.hinge_loss(pixels, output);
+        let total = total + fooled.clone() * loss.adversarial_after(n_images) + told_apart.clone();
+        parts.extend([("adversarial", fooled), ("discriminator", told_apart)]);
+        Ok(Loss { total, parts })
+    }
+
+    fn validate(&self, model: &Duel) -> Result<BTreeMap<String, f64>> {
+        Ok(self.held_out.measure(&model.in_place_of(&self.vae), self.device))
+    }
+
+    fn sample(&self, model: &Duel, path: &Path) -> Result<()> {
+        self.held_out.write_samples(&model.in_place_of(&self.vae), path, self.device)
+    }
+
+    fn gflop_per_image(&self) -> f64 {
+        let (vae, side) = (self.vae.config(), self.config.crop_size);
+        // The adversary sees truth and output with its gradient, and the output once more for the decoder's.
+        let trained = vae_decoder(vae, side) + 3.0 * flops(&self.config.discriminator_channels, side);
+        (TRAINING_FACTOR * trained + vae_encoder(vae, side)) / 1e9
+    }
+}
