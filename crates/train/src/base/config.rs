@@ -69,9 +69,18 @@ pub struct DenoisingLossConfig {
     /// first order.
     #[serde(default)]
     pub channel_gain_power: f64,
+    /// `s` of the map `s u / (1 + (s - 1) u)` from even draws to timesteps (Esser et al. 2024, arXiv
+    /// 2403.03206): half of them are noisier than the share `s / (1 + s)` of the schedule. 1 draws evenly. What
+    /// a caption asks for is decided where there is much noise.
+    #[serde(default = "evenly")]
+    pub timestep_shift: f64,
 }
 
 fn alike() -> f32 {
+    1.0
+}
+
+fn evenly() -> f64 {
     1.0
 }
 
@@ -152,7 +161,8 @@ impl BaseRunConfig {
                 min_snr_gamma: None,
                 offset_noise: 0.0,
                 weight_outside: 0.1,
-                channel_gain_power: 0.5,
+                channel_gain_power: 1.0,
+                timestep_shift: 2.0,
             },
             validation: BaseValidationConfig { n_samples: 256 },
             samples: SamplesConfig {
@@ -235,6 +245,7 @@ impl BaseRunConfig {
             offset_noise,
             weight_outside,
             channel_gain_power,
+            timestep_shift,
         } = self.loss;
         if !(0.0..=1.0).contains(&caption_dropout) {
             return Err(TrainError::config("loss.caption_dropout", caption_dropout, "from 0 to 1"));
@@ -251,6 +262,9 @@ impl BaseRunConfig {
         }
         if !(0.0..=1.0).contains(&channel_gain_power) {
             return Err(TrainError::config("loss.channel_gain_power", channel_gain_power, "from 0 to 1"));
+        }
+        if !(timestep_shift > 0.0 && timestep_shift.is_finite()) {
+            return Err(TrainError::config("loss.timestep_shift", timestep_shift, "above 0"));
         }
         let n = self.validation.n_samples;
         if n == 0 || !n.is_multiple_of(4) || n > MAX_HELD_OUT {
@@ -323,6 +337,7 @@ mod tests {
             (message(|c| c.loss.weight_outside = 0.0), "`loss.weight_outside` is 0"),
             (message(|c| c.loss.channel_gain_power = 2.0), "`loss.channel_gain_power` is 2"),
             (message(|c| c.validation.n_samples = 10), "`validation.n_samples` is 10"),
+            (message(|c| c.loss.timestep_shift = 0.0), "`loss.timestep_shift` is 0"),
             (message(|c| c.samples.sampler = "plms".to_owned()), "`plms`"),
             (message(|c| c.samples.guidance_scale = -1.0), "guidance_scale"),
             (message(|c| c.vocabulary.max_length = 1), "`vocabulary.max_length` is 1"),

@@ -13,6 +13,8 @@ pub(super) struct Draws {
     pub(super) batch_size: usize,
     /// Timesteps of the schedule.
     pub(super) n_timesteps: usize,
+    /// How much more often noisy timesteps are drawn; 1 is evenly.
+    pub(super) timestep_shift: f64,
     /// Share of the items that lose their caption (Ho & Salimans 2022, Algorithm 1).
     pub(super) caption_dropout: f32,
 }
@@ -30,12 +32,15 @@ pub(super) struct Draw {
 
 impl Draws {
     /// The draw of item `index`, the `place`-th of its batch, from the samples of a window. Timesteps are
-    /// spread over the batch, one in each of `batch_size` equal parts, so that the loss varies less from
-    /// step to step.
+    /// spread over the batch, one in each of `batch_size` equally probable parts, so that the loss varies less
+    /// from step to step.
     pub(super) fn draw(&self, index: u64, place: usize, window: &Range<u64>) -> Draw {
         let mut stream = stream(self.seed, Use::Items, index);
         let sample = window.start + stream.below((window.end - window.start) as usize) as u64;
         let position = (place as f64 + f64::from(stream.unit())) / self.batch_size as f64;
+        let shift = self.timestep_shift;
+        // The map of [0, 1] onto itself by which Esser et al. 2024 move timesteps between resolutions.
+        let position = shift * position / (1.0 + (shift - 1.0) * position);
         let timestep = ((position * self.n_timesteps as f64) as usize).min(self.n_timesteps - 1);
         Draw { sample, timestep, drops_caption: stream.chance(self.caption_dropout) }
     }
@@ -45,7 +50,8 @@ impl Draws {
 mod tests {
     use super::*;
 
-    const DRAWS: Draws = Draws { seed: 3, batch_size: 8, n_timesteps: 1000, caption_dropout: 0.3 };
+    const DRAWS: Draws =
+        Draws { seed: 3, batch_size: 8, n_timesteps: 1000, timestep_shift: 1.0, caption_dropout: 0.3 };
 
     fn drawn(draws: Draws) -> Vec<Draw> {
         (0..8000_u64).map(|index| draws.draw(index, (index % 8) as usize, &(32..48))).collect()
@@ -78,6 +84,22 @@ mod tests {
         }
         for (place, item) in (0..8).cycle().zip(&items) {
             assert!((125 * place..125 * (place + 1)).contains(&item.timestep), "{place}: {item:?}");
+        }
+    }
+
+    #[test]
+    fn a_shift_moves_the_median_and_keeps_the_ends() {
+        let timesteps = |timestep_shift| -> Vec<usize> {
+            let mut all: Vec<_> =
+                drawn(Draws { timestep_shift, ..DRAWS }).iter().map(|item| item.timestep).collect();
+            all.sort_unstable();
+            all
+        };
+        // Half of the draws lie above s / (1 + s).
+        for (shift, median) in [(1.0, 500), (2.0, 667), (3.0, 750), (0.5, 333)] {
+            let timesteps = timesteps(shift);
+            assert!(timesteps[4000].abs_diff(median) < 4, "{} at {shift}", timesteps[4000]);
+            assert!(timesteps[0] < 10 && timesteps[7999] > 990);
         }
     }
 }

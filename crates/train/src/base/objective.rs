@@ -57,6 +57,7 @@ impl<'a> Denoising<'a> {
             seed,
             batch_size: config.training.batch_size,
             n_timesteps: schedule.alpha_bars().len(),
+            timestep_shift: config.loss.timestep_shift,
             caption_dropout: config.loss.caption_dropout,
         };
         let loss = DenoisingLoss { schedule, min_snr_gamma: config.loss.min_snr_gamma, weights };
