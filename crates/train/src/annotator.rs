@@ -9,9 +9,13 @@ use burn::tensor::Device;
 use byteedit_data::{Photos, Renderings};
 use byteedit_models::classifier::{Annotator, AnnotatorConfig};
 
-use crate::classifier::{self, ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig, mini_training};
+use crate::classifier::{
+    self, ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig, Role, mini_training,
+};
 use crate::progress::Outcome;
 use crate::{Result, RunContext, Source};
+
+const ROLE: Role = Role { name: "annotator", photos: Photos::SecondHalf, renderings: Renderings::Seen };
 
 /// A run of the annotator.
 pub type AnnotatorRunConfig = ClassifierRunConfig<AnnotatorConfig>;
@@ -28,10 +32,10 @@ pub fn mini() -> AnnotatorRunConfig {
             labels: Vec::new(),
         },
         data_sha256: String::new(),
-        glimpses: GlimpseConfig { photos: Photos::SecondHalf, renderings: Renderings::Seen, p_nothing: 0.2 },
+        glimpses: GlimpseConfig { p_nothing: 0.2 },
         loss: ClassifierLossConfig { label_smoothing: 0.05 },
         n_validation: 1000,
-        training: mini_training(9002, 2400),
+        training: mini_training(9002, 3000),
     }
 }
 
@@ -43,7 +47,7 @@ pub fn mini() -> AnnotatorRunConfig {
 /// A configuration out of range, a folder of another run or in use, pictures that are not the mini world,
 /// a training that diverges.
 pub fn train(config: &AnnotatorRunConfig, source: &Source, context: RunContext<'_>) -> Result<Outcome> {
-    classifier::train::<Annotator>(config, source, "annotator", context)
+    classifier::train::<Annotator>(config, source, ROLE, context)
 }
 
 /// Writes the averaged weights of the newest checkpoint of a run into `out`. The run itself may still be
@@ -52,5 +56,5 @@ pub fn train(config: &AnnotatorRunConfig, source: &Source, context: RunContext<'
 /// # Errors
 /// A folder without a usable run, or an `out` that cannot be written.
 pub fn export(folder: &Path, out: &Path, device: &Device) -> Result<()> {
-    classifier::export::<Annotator>(folder, out, device)
+    classifier::export::<Annotator>(ROLE, folder, out, device)
 }

@@ -10,9 +10,13 @@ use burn::tensor::Device;
 use byteedit_data::{Photos, Renderings};
 use byteedit_models::classifier::{Judge, JudgeConfig};
 
-use crate::classifier::{self, ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig, mini_training};
+use crate::classifier::{
+    self, ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig, Role, mini_training,
+};
 use crate::progress::Outcome;
 use crate::{Result, RunContext, Source};
+
+const ROLE: Role = Role { name: "judge", photos: Photos::FirstHalf, renderings: Renderings::Every };
 
 /// A run of the judge.
 pub type JudgeRunConfig = ClassifierRunConfig<JudgeConfig>;
@@ -29,10 +33,10 @@ pub fn mini() -> JudgeRunConfig {
             labels: Vec::new(),
         },
         data_sha256: String::new(),
-        glimpses: GlimpseConfig { photos: Photos::FirstHalf, renderings: Renderings::Every, p_nothing: 0.2 },
+        glimpses: GlimpseConfig { p_nothing: 0.2 },
         loss: ClassifierLossConfig { label_smoothing: 0.05 },
         n_validation: 1000,
-        training: mini_training(7001, 2400),
+        training: mini_training(7001, 5000),
     }
 }
 
@@ -44,7 +48,7 @@ pub fn mini() -> JudgeRunConfig {
 /// A configuration out of range, a folder of another run or in use, pictures that are not the mini world,
 /// a training that diverges.
 pub fn train(config: &JudgeRunConfig, source: &Source, context: RunContext<'_>) -> Result<Outcome> {
-    classifier::train::<Judge>(config, source, "judge", context)
+    classifier::train::<Judge>(config, source, ROLE, context)
 }
 
 /// Writes the averaged weights of the newest checkpoint of a run into `out`. The run itself may still be
@@ -53,5 +57,5 @@ pub fn train(config: &JudgeRunConfig, source: &Source, context: RunContext<'_>) 
 /// # Errors
 /// A folder without a usable run, or an `out` that cannot be written.
 pub fn export(folder: &Path, out: &Path, device: &Device) -> Result<()> {
-    classifier::export::<Judge>(folder, out, device)
+    classifier::export::<Judge>(ROLE, folder, out, device)
 }

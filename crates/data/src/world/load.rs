@@ -1,5 +1,7 @@
 //! The world in memory: every rendering and photograph decoded once.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Split;
 use super::pack::{Index, Pack};
-use super::photos::family;
+use super::photos::{family, subject_of};
 use crate::picture_io::{read, rgb_from_bytes, rgba_from_bytes};
 use crate::recolor::dominant_hue;
 use crate::{DataError, Result, Rgb8, Rgba8, Stream};
@@ -144,16 +146,37 @@ impl World {
         self.concepts[concept].seen.iter().any(|&rendering| self.renderings[rendering].hue.is_some())
     }
 
-    /// One half of a split's photographs, 0 or 1. Photographs of one subject are in one half.
-    pub(super) fn half_of(&self, split: Split, half: usize) -> Vec<usize> {
-        let photos = self.photos_of(split);
-        let mut families: Vec<String> =
-            photos.iter().map(|&photo| family(&self.photos[photo].name)).collect();
-        families.sort_unstable();
-        families.dedup();
-        let half_of =
-            |photo: usize| families.binary_search(&family(&self.photos[photo].name)).map(|at| at % 2);
-        photos.iter().copied().filter(|&photo| half_of(photo) == Ok(half)).collect()
+    /// Whether the concept has a rendering that training does not see.
+    ///
+    /// # Panics
+    /// If `concept` is not an index into [`World::concepts`].
+    pub fn has_held_out_rendering(&self, concept: usize) -> bool {
+        let Concept { seen, unseen, .. } = &self.concepts[concept];
+        seen != unseen
+    }
+
+    /// The photographs of a split whose subject is none of the concepts.
+    pub(super) fn plain_photos_of(&self, split: Split) -> Vec<usize> {
+        let is_plain = |photo: &usize| subject_of(&self.photos[*photo].name).is_none();
+        self.photos_of(split).iter().copied().filter(is_plain).collect()
+    }
+
+    /// The plain photographs of a split in two halves, those of one subject in the same half: family by
+    /// family, the largest first, each to the half that has fewer.
+    pub(super) fn halves_of(&self, split: Split) -> [Vec<usize>; 2] {
+        let mut families: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for photo in self.plain_photos_of(split) {
+            families.entry(family(&self.photos[photo].name)).or_default().push(photo);
+        }
+        let mut families: Vec<Vec<usize>> = families.into_values().collect();
+        families.sort_by_key(|photos| Reverse(photos.len()));
+        let mut halves = [Vec::new(), Vec::new()];
+        for photos in families {
+            // The second takes the largest family, so that the first shows more subjects.
+            let smaller = usize::from(halves[1].len() <= halves[0].len());
+            halves[smaller].extend(photos);
+        }
+        halves
     }
 
     pub(super) fn photos_of(&self, split: Split) -> &[usize] {
@@ -207,6 +230,20 @@ mod tests {
                 assert_eq!(*sides.entry(family.clone()).or_insert(split), split, "{family} is on two sides");
             }
         }
+    }
+
+    #[test]
+    fn every_photograph_with_a_subject_is_there_and_its_subject_is_a_concept() {
+        let world = world();
+        let concepts: Vec<&str> = world.concepts().iter().map(|concept| concept.name.as_str()).collect();
+        let shown = |split| -> Vec<&str> {
+            let photos = world.photos_of(split).iter();
+            photos.filter_map(|&photo| subject_of(&world.photos[photo].name)).collect()
+        };
+        let [train, validation, test] = [Split::Train, Split::Validation, Split::Test].map(shown);
+        assert!([&train, &validation, &test].into_iter().flatten().all(|word| concepts.contains(word)));
+        assert_eq!([train.len(), validation.len(), test.len()], [47, 3, 8]);
+        assert_eq!(world.plain_photos_of(Split::Test).len() + test.len(), world.n_photos(Split::Test));
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub use build::{BuildReport, build};
 pub use export::write_samples;
 pub use glimpse::{Glimpse, GlimpseSpec, Photos, View};
 pub use load::{Concept, Renderings, World};
+pub use photos::subject_of;
 pub use sample::{FRAME_SIDES, ObjectInfo, PairSpec, Sample, SampleSpec};
 
 /// What is asked of a picture.

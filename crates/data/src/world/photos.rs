@@ -88,6 +88,47 @@ const VALIDATION: &[&str] = &[
     "sheep",
 ];
 
+/// Photographs, by stem or family, whose subject a person would call by a word of the world, and that word.
+/// They are backgrounds like any other for models that paint, but who is asked what they show cannot be
+/// right by saying "nothing". Trees at the edge of a landscape are no subject.
+const SUBJECTS: &[(&str, &str)] = &[
+    ("bucket", "bucket"),
+    ("buffetset", "cup"),
+    ("bulb", "lamp"),
+    ("cat", "cat"),
+    ("chair", "chair"),
+    ("chateaudeChambord", "castle"),
+    ("chateaudeChenonceau", "castle"),
+    ("citedeCarcassonne", "castle"),
+    ("cow", "cow"),
+    ("crab", "crab"),
+    ("cup", "cup"),
+    ("dog", "dog"),
+    ("duck", "duck"),
+    ("fish", "fish"),
+    ("georgeWashingtonBirthplace", "house"),
+    ("giraffe", "giraffe"),
+    ("horse", "horse"),
+    ("middleeast", "guitar"),
+    ("montStMichel", "castle"),
+    ("monument3", "castle"),
+    ("narwhal", "whale"),
+    ("neuschwansteinCastle", "castle"),
+    ("owl", "owl"),
+    ("palaisdesPapes", "castle"),
+    ("panda", "panda"),
+    ("pig", "pig"),
+    ("pillow", "bed"),
+    ("polar_bear", "bear"),
+    ("red_panda", "panda"),
+    ("schwerinPalace", "castle"),
+    ("sheep", "sheep"),
+    ("solar6", "house"),
+];
+
+/// Families under more than one name.
+const ALIASES: &[(&str, &str)] = &[("greatwallofchina", "greatwall"), ("kutubminar", "qutubminar")];
+
 /// The name a photograph is known by: its file stem, with the few that say nothing replaced.
 pub(crate) fn photo_name(folder: &str, stem: &str) -> String {
     match (folder, stem) {
@@ -114,7 +155,19 @@ pub(crate) fn split_of(name: &str) -> Split {
 
 /// Photographs of one family show the same subject, such as `windmill3` and `windmill12`.
 pub(crate) fn family(name: &str) -> String {
-    name.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase()
+    let family = stem(name).to_lowercase();
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == family);
+    alias.map_or(family, |(_, usual)| (*usual).to_owned())
+}
+
+fn stem(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit())
+}
+
+/// The concept that a photograph of the world shows, if its subject is one; by the photograph's name, as
+/// [`Sample::photo`](super::Sample::photo) has it.
+pub fn subject_of(photo: &str) -> Option<&'static str> {
+    SUBJECTS.iter().find(|(name, _)| *name == photo || *name == stem(photo)).map(|(_, concept)| *concept)
 }
 
 /// The demo's photographs, all of the test split.
@@ -132,5 +185,14 @@ mod tests {
         }
         assert!(VALIDATION.iter().all(|name| is_used(name)));
         assert!(DEMO.iter().all(|name| split_of(name) == Split::Test));
+    }
+
+    #[test]
+    fn a_subject_is_known_by_its_stem_or_its_family() {
+        assert_eq!(subject_of("fish12"), Some("fish"));
+        assert_eq!((subject_of("solar6"), subject_of("solar5")), (Some("house"), None));
+        assert_eq!(family("kutubMinar"), family("qutubMinar"));
+        assert_eq!(family("statueOfLiberty"), family("statueofLiberty"));
+        assert_ne!(family("windmill3"), family("solar3"));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use byteedit_data::{GlimpseSpec, Photos, Renderings};
+use byteedit_data::GlimpseSpec;
 use byteedit_models::classifier::Classifier;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Role;
 use crate::run::read_config;
 use crate::training::{MAX_HELD_OUT, TrainingConfig};
 use crate::{Result, TrainError};
@@ -17,7 +18,7 @@ use crate::{Result, TrainError};
 pub struct ClassifierRunConfig<N> {
     /// The network. Its labels are filled in by the trainer, and to be left out: the world's concepts.
     pub network: N,
-    /// Hash of the training pictures: filled in by the trainer, to be left out.
+    /// Hash of the first training glimpses: filled in by the trainer, to be left out.
     #[serde(default)]
     pub data_sha256: String,
     /// What it is shown.
@@ -30,14 +31,11 @@ pub struct ClassifierRunConfig<N> {
     pub training: TrainingConfig,
 }
 
-/// Which glimpses a classifier learns from.
+/// Which glimpses a classifier learns from. Photographs and renderings are not to be chosen: that they
+/// differ is what makes judge and annotator independent of each other and of what is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlimpseConfig {
-    /// Which half of the training photographs.
-    pub photos: Photos,
-    /// Which renderings of the concepts.
-    pub renderings: Renderings,
     /// Share of backgrounds without an object.
     pub p_nothing: f32,
 }
@@ -53,9 +51,9 @@ pub struct ClassifierLossConfig {
 
 impl<N> ClassifierRunConfig<N> {
     /// Training glimpses of `side` pixels.
-    pub(super) fn training_spec(&self, side: usize) -> GlimpseSpec {
-        let GlimpseConfig { photos, renderings, p_nothing } = self.glimpses;
-        GlimpseSpec { side, photos, renderings, p_nothing, seed: self.training.seed }
+    pub(super) fn training_spec(&self, side: usize, role: Role) -> GlimpseSpec {
+        let Role { photos, renderings, .. } = role;
+        GlimpseSpec { side, photos, renderings, p_nothing: self.glimpses.p_nothing, seed: self.training.seed }
     }
 }
 
@@ -76,13 +74,9 @@ impl<N: DeserializeOwned> ClassifierRunConfig<N> {
 pub(super) fn validate<C: Classifier>(config: &ClassifierRunConfig<C::Config>) -> Result<()> {
     let json = |source| TrainError::Json { what: "`network`".to_owned(), source };
     C::parse_config(&serde_json::to_string(&config.network).map_err(json)?)?;
-    let GlimpseConfig { photos, p_nothing, .. } = config.glimpses;
+    let p_nothing = config.glimpses.p_nothing;
     if !(0.0..=1.0).contains(&p_nothing) {
         return Err(TrainError::config("glimpses.p_nothing", p_nothing, "a probability"));
-    }
-    if !matches!(photos, Photos::FirstHalf | Photos::SecondHalf) {
-        let limit = "first_half or second_half: the other splits are for measuring";
-        return Err(TrainError::config("glimpses.photos", format!("{photos:?}"), limit));
     }
     let smoothing = config.loss.label_smoothing;
     if !(0.0..1.0).contains(&smoothing) {

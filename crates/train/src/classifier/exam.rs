@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use burn::tensor::{Device, activation};
-use byteedit_data::{Glimpse, GlimpseSpec, Rgb8, World};
+use byteedit_data::{Glimpse, GlimpseSpec, Photos, Renderings, Rgb8, World};
 use byteedit_models::classifier::Classifier;
 use rayon::prelude::*;
 
@@ -39,12 +39,30 @@ pub(super) struct Answer {
 }
 
 impl Exam {
-    /// The first `n` glimpses of a specification, a fifth of them of nothing.
-    pub(super) fn draw(world: &World, spec: &GlimpseSpec, n: usize) -> Result<Self> {
-        let spec = GlimpseSpec { p_nothing: P_NOTHING, ..*spec };
-        let glimpses = glimpses(world, &spec, 0..n as u64)?;
+    /// `n` glimpses like those of a training, a fifth of them of nothing, on photographs that no training
+    /// shows.
+    pub(super) fn usual(world: &World, training: &GlimpseSpec, n: usize) -> Result<Self> {
+        let spec = GlimpseSpec { photos: Photos::Validation, p_nothing: P_NOTHING, ..*training };
+        Ok(Self::of(glimpses(world, &spec, 0..n as u64)?, world))
+    }
+
+    /// Those of `n` objects of which the training keeps a rendering back, shown by that rendering; `None`
+    /// for a training on every rendering.
+    pub(super) fn held_out(world: &World, training: &GlimpseSpec, n: usize) -> Result<Option<Self>> {
+        if training.renderings == Renderings::Every {
+            return Ok(None);
+        }
+        let (photos, renderings) = (Photos::Validation, Renderings::HeldOut);
+        let spec = GlimpseSpec { photos, renderings, p_nothing: 0.0, ..*training };
+        let mut glimpses = glimpses(world, &spec, 0..n as u64)?;
+        glimpses
+            .retain(|glimpse| glimpse.concept.is_some_and(|concept| world.has_held_out_rendering(concept)));
+        Ok(Some(Self::of(glimpses, world)))
+    }
+
+    fn of(glimpses: Vec<Glimpse>, world: &World) -> Self {
         let answers = glimpses.iter().map(|glimpse| label_of(glimpse, world)).collect();
-        Ok(Self { pictures: glimpses.into_iter().map(|glimpse| glimpse.picture).collect(), answers })
+        Self { pictures: glimpses.into_iter().map(|glimpse| glimpse.picture).collect(), answers }
     }
 
     /// Asks a model without a gradient tape.

@@ -13,31 +13,43 @@ use std::path::Path;
 use burn::tensor::Device;
 use byteedit_data::{GlimpseSpec, Photos, Renderings, World};
 use byteedit_models::classifier::{Classifier, NOTHING};
-use byteedit_models::store::{Precision, save_component};
+use byteedit_models::store::{Precision, load_component, save_component};
 use byteedit_nn::Init;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
 pub use config::{ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig};
 
-use self::exam::{Exam, accuracy, accuracy_by_label};
+use self::exam::{Exam, accuracy, accuracy_by_label, glimpses, label_of};
 use self::objective::Naming;
 use crate::files::{hex, write_json};
 use crate::named::with_parameters;
 use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
 use crate::progress::Outcome;
 use crate::run::{Checkpoint, RunFolder};
-use crate::source::PairConfig;
 use crate::training::{ReportConfig, Trained, Training, TrainingConfig};
 use crate::{Result, RunContext, Source, TrainError};
 
+/// What makes a classifier independent of the other: no configuration changes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Role {
+    /// Of the folder that holds the trained component.
+    pub(crate) name: &'static str,
+    /// The half of the training photographs that it learns from.
+    pub(crate) photos: Photos,
+    /// The renderings that it learns from.
+    pub(crate) renderings: Renderings,
+}
+
 /// Trains a classifier in the context's folder, going on where an earlier run with the same configuration
-/// stopped. At the end the averaged weights lie in `folder/name` as a component, and `accuracy.json` tells
-/// how often it is right on photographs that it was never shown.
+/// stopped. At the end the averaged weights lie in `folder/NAME` as a component, and `accuracy.json` tells
+/// how often it is right on photographs of the validation split.
 pub(crate) fn train<C: Classifier>(
     config: &ClassifierRunConfig<C::Config>,
     source: &Source,
-    name: &str,
+    role: Role,
     context: RunContext<'_>,
 ) -> Result<Outcome>
 where
@@ -45,34 +57,51 @@ where
 {
     let RunContext { folder, device, progress, stop } = context;
     let world = world_of(source)?;
-    let config = ClassifierRunConfig {
-        network: C::config_for(&config.network, labels(world)),
-        data_sha256: hex(&source.fingerprint(&PairConfig::mini())?),
-        ..config.clone()
-    };
+    let network = C::config_for(&config.network, labels_to_learn::<C>(&config.network, world)?);
+    let mut config = ClassifierRunConfig { network, ..config.clone() };
     config::validate::<C>(&config)?;
+    let spec = config.training_spec(C::side(&config.network), role);
+    config.data_sha256 = fingerprint(world, &spec)?;
     let run = RunFolder::open(folder, &config)?;
     let model = C::from_config(&config.network, &mut Init::seeded(device, config.training.seed));
-    let objective = Naming::<C>::new(&config, world, device)?;
+    let objective = Naming::<C>::new(&config, role, world, device)?;
     let training = Training::start(config.training, &run, progress, objective, model, device)?;
     let Trained { outcome, averaged } = training.run(stop)?;
     if outcome == Outcome::Finished {
-        save_component(&averaged, &folder.join(name), Precision::F16, &BTreeMap::new())?;
-        let record = final_accuracy(&averaged, &config, world, device)?;
+        let out = folder.join(role.name);
+        save_component(&averaged, &out, Precision::F16, &making(&config, role, config.training.n_steps))?;
+        // What is used is what was saved, in 16 bits.
+        let saved: C = load_component(&out, device)?;
+        let record = final_accuracy(&saved, &spec, config.n_validation, world, device)?;
         write_json(&folder.join("accuracy.json"), &record)?;
     }
     Ok(outcome)
 }
 
 /// Writes the averaged weights of the newest checkpoint of a run as a component into `out`.
-pub(crate) fn export<C: Classifier>(folder: &Path, out: &Path, device: &Device) -> Result<()>
+pub(crate) fn export<C: Classifier>(role: Role, folder: &Path, out: &Path, device: &Device) -> Result<()>
 where
     C::Config: Serialize + DeserializeOwned,
 {
     let config = ClassifierRunConfig::<C::Config>::of_run(folder)?;
     let state = Checkpoint::newest_of_run(folder, device)?;
     let blank = C::from_config(&config.network, &mut Init::blank(device));
-    Ok(save_component(&with_parameters(blank, &state.ema), out, Precision::F16, &BTreeMap::new())?)
+    let making = making(&config, role, state.header.step);
+    Ok(save_component(&with_parameters(blank, &state.ema), out, Precision::F16, &making)?)
+}
+
+/// How a component was made, for the header of its weights.
+fn making<N>(config: &ClassifierRunConfig<N>, role: Role, n_steps: u64) -> BTreeMap<String, String> {
+    let training = json!({
+        "data_sha256": config.data_sha256,
+        "n_images": n_steps * config.training.images_per_step(),
+        "n_steps": n_steps,
+        "p_nothing": config.glimpses.p_nothing,
+        "photographs": role.photos,
+        "renderings": role.renderings,
+        "seed": config.training.seed,
+    });
+    BTreeMap::from([("training".to_owned(), training.to_string())])
 }
 
 /// A loop that suits the small classifiers.
@@ -105,12 +134,31 @@ fn world_of(source: &Source) -> Result<&World> {
     }
 }
 
-fn labels(world: &World) -> Vec<String> {
+/// The world's concepts and "nothing": all that there is to learn, so a configuration may say nothing else.
+fn labels_to_learn<C: Classifier>(network: &C::Config, world: &World) -> Result<Vec<String>> {
     let concepts = world.concepts().iter().map(|concept| concept.name.clone());
-    concepts.chain([NOTHING.to_owned()]).collect()
+    let labels: Vec<String> = concepts.chain([NOTHING.to_owned()]).collect();
+    let given = C::labels(network);
+    if given.is_empty() || given == labels {
+        return Ok(labels);
+    }
+    let limit = "left out: what can be said are the world's concepts and nothing";
+    Err(TrainError::config("network.labels", format!("a list of {}", given.len()), limit))
 }
 
-/// Accuracy by split and renderings, and by label; of objects alone and of backgrounds alone.
+/// A hash that differs between runs which are shown other glimpses.
+fn fingerprint(world: &World, spec: &GlimpseSpec) -> Result<String> {
+    /// Glimpses that are looked at.
+    const N_GLIMPSES: u64 = 8;
+    let mut hasher = Sha256::new();
+    for glimpse in glimpses(world, spec, 0..N_GLIMPSES)? {
+        hasher.update(&glimpse.picture.data);
+        hasher.update((label_of(&glimpse, world) as u64).to_le_bytes());
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Accuracy by renderings, and by label; of objects alone and of backgrounds alone.
 #[derive(Debug, Serialize)]
 struct FinalAccuracy {
     photographs: Photos,
@@ -122,33 +170,31 @@ struct FinalAccuracy {
     by_label: BTreeMap<String, f64>,
 }
 
-/// The only measurement on the test split, made once, after the last step.
+/// Accuracy on the validation split. The test split is left to `eval world`.
 fn final_accuracy<C: Classifier>(
     model: &C,
-    config: &ClassifierRunConfig<C::Config>,
+    spec: &GlimpseSpec,
+    n: usize,
     world: &World,
     device: &Device,
 ) -> Result<Vec<FinalAccuracy>> {
-    let labels = C::labels(&config.network);
+    let labels = C::labels(model.config());
     let nothing = world.concepts().len();
-    let kinds = [Photos::Validation, Photos::Test]
-        .into_iter()
-        .flat_map(|photos| [Renderings::Seen, Renderings::HeldOut].map(|renderings| (photos, renderings)));
-    kinds
-        .map(|(photographs, renderings)| {
-            let spec = config.training_spec(C::side(&config.network));
-            let spec = GlimpseSpec { photos: photographs, renderings, ..spec };
-            let answers = Exam::draw(world, &spec, config.n_validation)?.answered(model, device);
-            let of = |is_nothing: bool| answers.iter().filter(move |a| (a.right == nothing) == is_nothing);
-            Ok(FinalAccuracy {
-                photographs,
-                renderings,
-                n: answers.len(),
-                all: accuracy(&answers),
-                objects: accuracy(of(false)),
-                nothing: accuracy(of(true)),
-                by_label: accuracy_by_label(&answers, labels),
-            })
-        })
-        .collect()
+    let usual = (spec.renderings, Exam::usual(world, spec, n)?);
+    let held_out = Exam::held_out(world, spec, n)?.map(|exam| (Renderings::HeldOut, exam));
+    let exams = [usual].into_iter().chain(held_out);
+    let record = exams.map(|(renderings, exam)| {
+        let answers = exam.answered(model, device);
+        let of = |is_nothing: bool| answers.iter().filter(move |a| (a.right == nothing) == is_nothing);
+        FinalAccuracy {
+            photographs: Photos::Validation,
+            renderings,
+            n: answers.len(),
+            all: accuracy(&answers),
+            objects: accuracy(of(false)),
+            nothing: accuracy(of(true)),
+            by_label: accuracy_by_label(&answers, labels),
+        }
+    });
+    Ok(record.collect())
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use byteedit_data::{GlimpseSpec, Photos, Renderings, World};
+use byteedit_data::{GlimpseSpec, World};
 use byteedit_models::classifier::Classifier;
 use byteedit_models::flops::TRAINING_FACTOR;
 
-use super::ClassifierRunConfig;
 use super::exam::{Answer, Exam, accuracy, best, cross_entropy, glimpses, label_of};
+use super::{ClassifierRunConfig, Role};
 use crate::Result;
 use crate::pictures::pixels_from_pictures;
 use crate::step::Loss;
@@ -21,24 +21,23 @@ pub(super) struct Naming<'a, C: Classifier> {
     world: &'a World,
     device: &'a Device,
     spec: GlimpseSpec,
-    /// Photographs of the validation split with the renderings that it learns, and with held-out ones.
+    /// Photographs of the validation split with the renderings that it learns.
     usual: Exam,
-    held_out: Exam,
+    /// The same with renderings that it does not learn, if there are any.
+    held_out: Option<Exam>,
 }
 
 impl<'a, C: Classifier> Naming<'a, C> {
     /// Draws the held-out glimpses.
     pub(super) fn new(
         config: &'a ClassifierRunConfig<C::Config>,
+        role: Role,
         world: &'a World,
         device: &'a Device,
     ) -> Result<Self> {
-        let spec = config.training_spec(C::side(&config.network));
-        let exam = |renderings| {
-            let spec = GlimpseSpec { photos: Photos::Validation, renderings, ..spec };
-            Exam::draw(world, &spec, config.n_validation)
-        };
-        let (usual, held_out) = (exam(spec.renderings)?, exam(Renderings::HeldOut)?);
+        let spec = config.training_spec(C::side(&config.network), role);
+        let usual = Exam::usual(world, &spec, config.n_validation)?;
+        let held_out = Exam::held_out(world, &spec, config.n_validation)?;
         Ok(Self { config, world, device, spec, usual, held_out })
     }
 }
@@ -59,14 +58,15 @@ impl<C: Classifier> Objective for Naming<'_, C> {
 
     fn validate(&self, model: &C) -> Result<BTreeMap<String, f64>> {
         let usual = self.usual.answered(model, self.device);
-        let held_out = self.held_out.answered(model, self.device);
-        let is_object = |answer: &&Answer| answer.right != self.world.concepts().len();
-        let figures = [
+        let is_nothing = |answer: &&Answer| answer.right == self.world.concepts().len();
+        let mut figures = vec![
             ("loss", cross_entropy(&usual)),
             ("accuracy", accuracy(&usual)),
-            ("accuracy_nothing", accuracy(usual.iter().filter(|answer| !is_object(answer)))),
-            ("accuracy_held_out_renderings", accuracy(held_out.iter().filter(is_object))),
+            ("accuracy_nothing", accuracy(usual.iter().filter(is_nothing))),
         ];
+        if let Some(exam) = &self.held_out {
+            figures.push(("accuracy_held_out_renderings", accuracy(&exam.answered(model, self.device))));
+        }
         Ok(figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
