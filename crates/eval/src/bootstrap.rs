@@ -1,4 +1,5 @@
-//! Percentile bootstrap intervals over samples (Efron 1979; Efron and Tibshirani 1993, section 13.3).
+//! Intervals: percentile bootstrap over samples (Efron 1979; Efron and Tibshirani 1993, section 13.3), and for
+//! shares the score interval (Wilson 1927).
 
 use byteedit_data::Stream;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,9 @@ pub const N_RESAMPLES: usize = 2000;
 
 /// Ends of the interval, as shares of the resamples: 95 % lie between.
 const ENDS: [f64; 2] = [0.025, 0.975];
+
+/// Standard deviations from the middle to the ends of a normal's 95 %.
+pub(crate) const Z: f64 = 1.96;
 
 /// Keeps the draws apart from those of the samples themselves, which share the seed.
 const DOMAIN: u64 = 0x626f_6f74;
@@ -45,6 +49,21 @@ impl Estimate {
         means.sort_by(f64::total_cmp);
         let [low, high] = ENDS.map(|share| quantile(&means, share));
         Some(Self::rounded([values.iter().sum::<f64>() / n as f64, low, high], n))
+    }
+
+    /// The share of ones among `values` of 0 and 1, with Wilson's score interval, whose width is right where
+    /// all values are equal too: a bootstrap of none in `n` has no width, as if there could never be one.
+    pub fn of_share(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let n = values.len() as f64;
+        let p = values.iter().sum::<f64>() / n;
+        let (shrink, spread) = (1.0 + Z * Z / n, p * (1.0 - p) / n + Z * Z / (4.0 * n * n));
+        let (middle, reach) = ((p + Z * Z / (2.0 * n)) / shrink, Z * spread.sqrt() / shrink);
+        // Rounding must not leave the mean outside.
+        let (low, high) = ((middle - reach).clamp(0.0, p), (middle + reach).clamp(p, 1.0));
+        Some(Self::rounded([p, low, high], values.len()))
     }
 
     /// As [`Estimate::of`] with the geometric mean, for positive values that are ratios.
@@ -137,6 +156,23 @@ mod tests {
     fn nothing_has_no_mean_and_one_value_no_width() {
         assert_eq!(Estimate::of(&[], 0), None);
         assert_eq!(Estimate::of(&[3.5], 0), Some(Estimate { mean: 3.5, low: 3.5, high: 3.5, n: 1 }));
+    }
+
+    #[test]
+    fn shares_have_wilsons_interval() {
+        // None of n reaches up to z² / (n + z²), all of n down to the rest.
+        for n in [1, 10, 1000] {
+            let end = Z * Z / (f64::from(n) + Z * Z);
+            let none = Estimate::of_share(&vec![0.0; n as usize]).unwrap();
+            assert!((none.mean, none.low) == (0.0, 0.0) && (none.high - end).abs() < 1e-8, "{none:?}");
+            let all = Estimate::of_share(&vec![1.0; n as usize]).unwrap();
+            assert!((all.mean, all.high) == (1.0, 1.0) && (all.low - (1.0 - end)).abs() < 1e-8, "{all:?}");
+        }
+        // Newcombe 1998, Table I: 81 of 263.
+        let values: Vec<f64> = (0..263).map(|at| f64::from(u8::from(at < 81))).collect();
+        let Estimate { low, high, .. } = Estimate::of_share(&values).unwrap();
+        assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5, "{low} {high}");
+        assert_eq!(Estimate::of_share(&[]), None);
     }
 
     #[test]

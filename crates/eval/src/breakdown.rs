@@ -39,14 +39,13 @@ pub(crate) fn breakdowns(
     world: &World,
     labels: &[String],
     cases: &[(Verdict, &Measured)],
-    seed: u64,
 ) -> [Vec<Breakdown>; 2] {
     let concepts = world.concepts();
     let mut groups: Vec<&str> = concepts.iter().map(|concept| concept.group.as_str()).collect();
     groups.dedup();
     let of = |name: &str, is_in: &dyn Fn(usize) -> bool| {
         let own: Vec<_> = cases.iter().filter(|(verdict, _)| is_in(verdict.concept)).collect();
-        (!own.is_empty()).then(|| breakdown(name, labels, &own, seed))
+        (!own.is_empty()).then(|| breakdown(name, labels, &own))
     };
     let groups =
         groups.into_iter().filter_map(|group| of(group, &|at| concepts[at].group == group)).collect();
@@ -58,11 +57,11 @@ pub(crate) fn breakdowns(
     [groups, concepts]
 }
 
-fn breakdown(name: &str, labels: &[String], cases: &[&(Verdict, &Measured)], seed: u64) -> Breakdown {
+fn breakdown(name: &str, labels: &[String], cases: &[&(Verdict, &Measured)]) -> Breakdown {
     let share = |subject: Subject| {
         let key = (Metric::JudgeTop1, subject);
         let values: Vec<f64> = cases.iter().filter_map(|(_, measured)| measured.get(&key).copied()).collect();
-        Some((subject, Estimate::of(&values, seed)?))
+        Some((subject, Estimate::of_share(&values)?))
     };
     let mut wrong: BTreeMap<usize, usize> = BTreeMap::new();
     for (verdict, _) in cases.iter().filter(|(verdict, _)| !verdict.is_right) {
@@ -88,11 +87,11 @@ mod tests {
         let [hit, miss] = [measured(1.0), measured(0.0)];
         let verdict = |said| Verdict { concept: 0, said, is_right: said == 0 };
         let cases = [(verdict(0), &hit), (verdict(2), &miss), (verdict(2), &miss), (verdict(1), &miss)];
-        let found = breakdown("apple", &labels, &cases.iter().collect::<Vec<_>>(), 1);
+        let found = breakdown("apple", &labels, &cases.iter().collect::<Vec<_>>());
         let Estimate { mean, n, .. } = found.subjects[&Subject::Result];
         assert_eq!((mean, n), (0.25, 4));
         assert_eq!(found.taken_for, Some(("nothing".to_owned(), 2)));
-        let right = breakdown("apple", &labels, &[&cases[0]], 1);
+        let right = breakdown("apple", &labels, &[&cases[0]]);
         assert_eq!((right.taken_for, right.subjects.len()), (None, 1));
     }
 }

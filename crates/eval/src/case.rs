@@ -1,6 +1,7 @@
 //! Questions with their exact answers, drawn from the world one by one.
 
 use byteedit_data::mask::InstanceMasks;
+use byteedit_data::world::subject_of;
 use byteedit_data::{MaskStrategy, Sample, SampleSpec, View, World};
 use byteedit_image::{Mask, Size, UnitImage};
 
@@ -29,13 +30,16 @@ pub struct Case {
     pub object: Option<Mask>,
     /// That object's index into [`World::concepts`].
     pub concept: Option<usize>,
+    /// Whether the photograph itself shows a concept as its subject, so that who says "nothing" of it is not
+    /// right.
+    pub is_subject_photographed: bool,
     /// Seed of the noise.
     pub seed: u64,
 }
 
 impl Case {
     fn new(index: u64, sample: Sample, seed: u64) -> Result<Self> {
-        let Sample { input, edit_mask, truth, caption, object, .. } = sample;
+        let Sample { input, edit_mask, truth, caption, object, photo, .. } = sample;
         let size = Size::new(truth.width, truth.height);
         let image = |data: Vec<u8>| {
             UnitImage::new(size, data.into_iter().map(|sample| f32::from(sample) / 255.0).collect())
@@ -48,6 +52,7 @@ impl Case {
             truth: image(truth.data)?,
             concept: object.as_ref().map(|object| object.concept),
             object: object.map(|object| Mask::new(size, object.mask.values)).transpose()?,
+            is_subject_photographed: subject_of(&photo).is_some(),
             seed: seed.wrapping_add(index),
         })
     }

@@ -1,4 +1,4 @@
-//! What is evaluated: every number that a report depends on, besides the model and the world.
+//! What is evaluated: every number that a report depends on, besides the model, the judge and the world.
 
 use byteedit_data::Split;
 use byteedit_data::world::FRAME_SIDES;
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{EvalError, Result};
 use crate::section::Section;
 
-/// Settings of one evaluation. Two evaluations with equal settings, model and world give equal
-/// figures.
+/// Settings of one evaluation. Two evaluations with equal settings, model, judge and world give
+/// equal figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvalConfig {

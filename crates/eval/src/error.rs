@@ -55,7 +55,10 @@ pub enum EvalError {
         expected: Size,
     },
     /// A judge that was taught other words than the world has.
-    #[error("the judge `{judge}` has no label `{label}`; train one on this world with `train judge`")]
+    #[error(
+        "the judge `{judge}` has no label `{label}`: it was taught another world; name another with --judge, or \
+         leave out --world"
+    )]
     Labels {
         /// The judge.
         judge: String,

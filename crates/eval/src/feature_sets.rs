@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use byteedit_data::Stream;
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{Estimate, nine_digits};
+use crate::bootstrap::{Estimate, Z, nine_digits};
 use crate::judging::{Opinions, opinion_of};
 use crate::measure::Subject;
 use crate::metric::frechet::{FeatureMoments, FrechetReference};
@@ -14,8 +14,6 @@ use crate::metric::frechet::{FeatureMoments, FrechetReference};
 const COMPARED: [Subject; 2] = [Subject::Result, Subject::TruthThroughVae];
 /// Resamples behind an interval; each takes two decompositions for every set.
 const N_RESAMPLES: usize = 50;
-/// Standard deviations from the middle to the ends of a normal's 95 %.
-const Z: f64 = 1.96;
 /// Keeps the draws apart from those of samples, other intervals and sheets, which share the seed.
 const DOMAIN: u64 = 0x6672_6563;
 
@@ -25,12 +23,13 @@ const DOMAIN: u64 = 0x6672_6563;
 pub struct Frechet {
     /// Numbers that the judge describes a picture by.
     pub n_features: usize,
-    /// The distance. A percentile interval of so biased an estimate need not hold it, so the interval is
+    /// The distance, over the same cases on both sides. A percentile interval of so biased an estimate need not hold it, so the interval is
     /// 1.96 standard deviations over resampled cases to either side, cut at 0.
     pub subjects: BTreeMap<Subject, Estimate>,
-    /// The distance between the truths of the even and of the odd cases, other pictures of the same kind:
-    /// what half as many samples give where there is no difference at all.
-    pub halves_of_truth: f64,
+    /// The distance of the even cases' pictures from the truths of the odd ones, half as many and of other
+    /// scenes. The truths' own is what there is where nothing differs but the scenes: the floor for the
+    /// others here, not for the distances over the same cases.
+    pub unpaired: BTreeMap<Subject, f64>,
 }
 
 /// Features of every case's pictures.
@@ -56,9 +55,6 @@ impl FeatureSets {
     pub(crate) fn frechet(&self, seed: u64) -> Option<Frechet> {
         let n = self.truth.len();
         let every: Vec<usize> = (0..n).collect();
-        let halves = [0, 1].map(|first| (first..n).step_by(2).collect::<Vec<_>>());
-        let [even, odd] = halves.map(|half| moments(&self.truth, &half));
-        let halves_of_truth = nine_digits(FrechetReference::new(even?).distance(&odd?));
         let values = self.distances(&every)?;
         let mut draws = Stream::new([seed, DOMAIN, 0, 0]);
         let resampled = (0..N_RESAMPLES)
@@ -70,7 +66,16 @@ impl FeatureSets {
         };
         let subjects =
             COMPARED.into_iter().enumerate().map(|(at, subject)| (subject, estimate(at))).collect();
-        Some(Frechet { n_features: self.truth.first()?.len(), subjects, halves_of_truth })
+        Some(Frechet { n_features: self.truth.first()?.len(), subjects, unpaired: self.unpaired()? })
+    }
+
+    /// Of the even cases from the truths of the odd ones.
+    fn unpaired(&self) -> Option<BTreeMap<Subject, f64>> {
+        let [even, odd] = [0, 1].map(|first| (first..self.truth.len()).step_by(2).collect::<Vec<_>>());
+        let reference = FrechetReference::new(moments(&self.truth, &odd)?);
+        let sets = COMPARED.into_iter().zip(&self.compared).chain([(Subject::Truth, &self.truth)]);
+        let distance = |set: &[Vec<f32>]| Some(nine_digits(reference.distance(&moments(set, &even)?)));
+        sets.map(|(subject, set)| Some((subject, distance(set)?))).collect()
     }
 
     /// From the truth, over some of the cases, each as often as it is listed.
@@ -122,7 +127,10 @@ mod tests {
         // Every feature moved by 2, in every resample.
         assert!((result.mean - 12.0).abs() < 1e-4 && result.high - result.low < 1e-3, "{result:?}");
         assert!(vae.mean < 1e-6 && vae.low == 0.0);
-        assert!(found.halves_of_truth > 0.0 && found.halves_of_truth < 0.5, "{}", found.halves_of_truth);
+        let floor = found.unpaired[&Subject::Truth];
+        assert!(floor > 0.0 && floor < 0.5 && found.unpaired[&Subject::TruthThroughVae] == floor, "{floor}");
+        let shifted = found.unpaired[&Subject::Result];
+        assert!((shifted - 12.0).abs() < 4.0 && shifted != result.mean, "{shifted}");
         assert_eq!((found.n_features, result.n), (3, 40));
         assert_eq!(sets(40, 2.0).frechet(1), Some(found));
     }

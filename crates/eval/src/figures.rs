@@ -36,9 +36,11 @@ pub(crate) fn summarized(cases: &[Measured], seed: u64) -> Vec<Figures> {
 }
 
 fn figures(metric: Metric, cases: &[Measured], seed: u64) -> Figures {
-    let estimate = |values: &[f64]| {
+    let compare = |values: &[f64]| {
         if metric.is_ratio() { Estimate::of_ratios(values, seed) } else { Estimate::of(values, seed) }
     };
+    let estimate =
+        |values: &[f64]| if metric.is_share() { Estimate::of_share(values) } else { compare(values) };
     let value = |case: &Measured, subject| case.get(&(metric, subject)).copied();
     let mean = |subject| {
         let values: Vec<f64> = cases.iter().filter_map(|case| value(case, subject)).collect();
@@ -50,7 +52,7 @@ fn figures(metric: Metric, cases: &[Measured], seed: u64) -> Figures {
             Some(if metric.is_ratio() { model / other } else { model - other })
         };
         let values: Vec<f64> = cases.iter().filter_map(compared).collect();
-        Some((other, estimate(&values)?))
+        Some((other, compare(&values)?))
     };
     let quotient = |other| {
         let both = |case: &Measured| Some([value(case, Subject::Result)?, value(case, other)?]);

@@ -45,14 +45,16 @@ fn view(section: Section, case: &Case) -> View {
     }
 }
 
-/// Adds what opinions say to a case's values: in an edit whether the judge sees what was asked for, in an
-/// edit and an erasure whether it sees nothing.
+/// Adds what opinions say to a case's values: in an edit whether the judge sees what was asked for, or nothing,
+/// and under another's prompt, whose label is `lent`, whether it sees what that one asks for; in an erasure
+/// whether it sees nothing, unless the photograph shows a concept itself.
 pub(crate) fn add_verdicts(
     measured: &mut Measured,
     section: Section,
     case: &Case,
     opinions: &Opinions,
     labels: &Labels,
+    lent: Option<usize>,
 ) {
     let share = |is_so: bool| if is_so { 1.0 } else { 0.0 };
     for (subject, opinion) in opinions {
@@ -62,21 +64,25 @@ pub(crate) fn add_verdicts(
                 if let Some(asked) = labels.of(case) {
                     measured.insert((Metric::JudgeTop1, *subject), share(said == asked));
                 }
-                measured.insert((Metric::JudgeNothing, *subject), share(said == labels.nothing));
+                if let Some(lent) = lent.filter(|_| *subject == Subject::ShuffledPrompt) {
+                    measured.insert((Metric::JudgeLent, *subject), share(said == lent));
+                }
+                measured.insert((Metric::JudgeMissing, *subject), share(said == labels.nothing));
             }
+            Section::Erase if case.is_subject_photographed => {}
             Section::Erase => {
                 measured.insert((Metric::JudgeNothing, *subject), share(said == labels.nothing));
             }
             Section::OutpaintPrompt | Section::OutpaintFree => {}
         }
     }
-    if section == Section::Edit
-        && let (Some(own), Some(other)) =
-            (opinion_of(opinions, Subject::Result), opinion_of(opinions, Subject::ShuffledPrompt))
-        && let Some(distance) = cosine_distance(&own.features, &other.features)
-    {
-        measured.insert((Metric::DiversityJudge, Subject::ShuffledPrompt), distance);
-    }
+}
+
+/// Distance between the judge's features of the answers to a case's own prompt and to another's.
+pub(crate) fn distance_between_prompts(opinions: &Opinions) -> Option<f64> {
+    let own = opinion_of(opinions, Subject::Result)?;
+    let other = opinion_of(opinions, Subject::ShuffledPrompt)?;
+    cosine_distance(&own.features, &other.features)
 }
 
 /// Mean distance between the judge's features of answers to one case.

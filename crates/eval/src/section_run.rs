@@ -16,13 +16,13 @@ use crate::feature_sets::FeatureSets;
 use crate::figures::summarized;
 use crate::gallery::{Gallery, sheet};
 use crate::judge::{Judge, Labels};
-use crate::judging::{Opinions, add_verdicts, diversity, opinion_of, opinions};
+use crate::judging::{Opinions, add_verdicts, distance_between_prompts, diversity, opinion_of, opinions};
 use crate::measure::{Answers, Measured, Subject, measure, measure_reconstruction};
 use crate::metric::diversity::{mean_over_pairs, rms_difference};
 use crate::metric::{Metric, psnr};
 use crate::report::{SectionReport, Sheet};
 use crate::section::Section;
-use crate::shuffle::exchanged;
+use crate::shuffle::lenders;
 
 /// Between the seeds from which one case is painted. Neighbouring cases have neighbouring seeds.
 const SEED_STEP: u64 = 1 << 32;
@@ -42,12 +42,13 @@ pub(crate) struct SectionRun<'a> {
     parties: Parties<'a>,
     section: Section,
     sampling: Sampling,
-    /// For each case the prompt of another; empty where no case is given one.
-    other_prompts: Vec<String>,
+    /// For each case the prompt of another; empty where no case is lent one.
+    lent: Vec<Lent>,
     measured: Vec<Measured>,
     /// The same truths as whole pictures through the autoencoder.
     reconstructed: Vec<Measured>,
-    verdicts: Vec<Verdict>,
+    /// Of edits, each with the position of its case.
+    verdicts: Vec<(usize, Verdict)>,
     features: FeatureSets,
     gallery: Gallery,
     n_kept_changed: usize,
@@ -55,18 +56,25 @@ pub(crate) struct SectionRun<'a> {
     seconds: f64,
 }
 
+/// A prompt of another case.
+struct Lent {
+    prompt: String,
+    /// The judge's label of what it asks for.
+    label: Option<usize>,
+}
+
 impl<'a> SectionRun<'a> {
     pub(crate) fn new(section: Section, parties: Parties<'a>) -> Result<Self> {
-        let Parties { world, config, .. } = parties;
-        let other_prompts = match section {
-            Section::Edit => other_prompts(world, config)?,
+        let config = parties.config;
+        let lent = match section {
+            Section::Edit => lent_prompts(parties)?,
             Section::Erase | Section::OutpaintPrompt | Section::OutpaintFree => Vec::new(),
         };
         Ok(Self {
             parties,
             section,
             sampling: config.sampling(section),
-            other_prompts,
+            lent,
             measured: Vec::new(),
             reconstructed: Vec::new(),
             verdicts: Vec::new(),
@@ -101,9 +109,13 @@ impl<'a> SectionRun<'a> {
             cases.iter().zip(&answers).zip(&opinions).zip(&reconstructions)
         {
             let mut measured = measure(self.section, case, answers);
-            add_verdicts(&mut measured, self.section, case, opinions, self.parties.labels);
+            let lent = self.lent.get(self.n_done()).and_then(|lent| lent.label);
+            add_verdicts(&mut measured, self.section, case, opinions, self.parties.labels, lent);
             if self.section == Section::Edit && self.n_done() < self.parties.config.n_diverse {
                 self.add_diversity(&mut measured, case, &answers.result)?;
+                if let Some(distance) = distance_between_prompts(opinions) {
+                    measured.insert((Metric::DiversityJudge, Subject::ShuffledPrompt), distance);
+                }
             }
             self.reconstructed.push(measure_reconstruction(reconstruction, &case.truth));
             self.n_kept_changed += n_kept_changed(case, &answers.result);
@@ -129,8 +141,8 @@ impl<'a> SectionRun<'a> {
         if self.section == Section::Edit {
             unprompted = self.painted(cases, |at| ("", cases[at].seed))?.into_iter();
         }
-        if let Some(prompts) = self.other_prompts.get(self.n_done()..self.n_done() + cases.len()) {
-            shuffled = self.painted(cases, |at| (prompts[at].as_str(), cases[at].seed))?.into_iter();
+        if let Some(lent) = self.lent.get(self.n_done()..self.n_done() + cases.len()) {
+            shuffled = self.painted(cases, |at| (lent[at].prompt.as_str(), cases[at].seed))?.into_iter();
         }
         let cases = cases.iter().zip(results).zip(reconstructions);
         cases
@@ -214,7 +226,8 @@ impl<'a> SectionRun<'a> {
             Section::Edit => {
                 if let (Some(concept), Some(opinion)) = (case.concept, opinion) {
                     let said = opinion.label();
-                    self.verdicts.push(Verdict { concept, said, is_right: Some(said) == asked });
+                    self.verdicts
+                        .push((self.n_done(), Verdict { concept, said, is_right: Some(said) == asked }));
                 }
             }
             Section::Erase => {}
@@ -228,8 +241,9 @@ impl<'a> SectionRun<'a> {
         let section = self.section;
         let blocks = self.gallery.into_groups();
         let sheet = sheet(&blocks).map(|image| image.to_picture()).transpose()?;
-        let cases: Vec<_> = self.verdicts.into_iter().zip(&self.measured).collect();
-        let [groups, concepts] = breakdowns(world, judge.labels(), &cases, config.seed);
+        let cases: Vec<_> =
+            self.verdicts.into_iter().map(|(at, verdict)| (verdict, &self.measured[at])).collect();
+        let [groups, concepts] = breakdowns(world, judge.labels(), &cases);
         let report = SectionReport {
             section,
             n_samples: self.measured.len(),
@@ -244,12 +258,18 @@ impl<'a> SectionRun<'a> {
     }
 }
 
-/// The edits' prompts, exchanged among them.
-fn other_prompts(world: &World, config: &EvalConfig) -> Result<Vec<String>> {
-    let prompts = Cases::new(world, Section::Edit, config)
-        .map(|case| Ok(case?.prompt))
-        .collect::<Result<Vec<String>>>()?;
-    Ok(exchanged(prompts.len(), config.seed).into_iter().map(|from| prompts[from].clone()).collect())
+/// For each edit the prompt of another that asks for another concept; none if all ask for the same.
+fn lent_prompts(parties: Parties<'_>) -> Result<Vec<Lent>> {
+    let Parties { world, config, labels, .. } = parties;
+    let mut prompts = Vec::new();
+    let mut asked = Vec::new();
+    for case in Cases::new(world, Section::Edit, config) {
+        let case = case?;
+        asked.push(labels.of(&case));
+        prompts.push(case.prompt);
+    }
+    let lent = |from: usize| Lent { prompt: prompts[from].clone(), label: asked[from] };
+    Ok(lenders(&asked, config.seed).into_iter().flatten().map(lent).collect())
 }
 
 /// Pixels outside the mask that are not the input's: 0, or the editing invariant is broken.

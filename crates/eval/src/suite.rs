@@ -71,8 +71,7 @@ pub fn eval_world(
         world: summary,
         sections,
         autoencoder,
-        timing,
         ..Report::of_the_world()
     };
-    Ok(Evaluation { report, sheets })
+    Ok(Evaluation { report, timing, sheets })
 }

@@ -8,7 +8,8 @@
 //! |μ₁ - μ₂|² + tr(C₁ + C₂ - 2 (C₁^½ C₂ C₁^½)^½)
 //! ```
 //!
-//! For few samples it is biased upwards, so it stands beside that of one half of the truth and the other.
+//! For few samples it is biased upwards, so beside the distance over the same scenes on both sides stand those
+//! of one half of the scenes from the truths of the other half, the truths' own among them.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 

@@ -15,7 +15,9 @@
 //! | `GradientEnergy` | `gradient-energy/mask` | x truth | 1 | [`gradient_energy`] |
 //! | `ColorWord` | `color-word` | share | higher | [`color_word`] |
 //! | `JudgeTop1` | `judge-top-1` | share | higher | the [judge](crate::judge) sees the concept asked for |
-//! | `JudgeNothing` | `judge-nothing` | share | higher | the [judge](crate::judge) sees nothing |
+//! | `JudgeNothing` | `judge-nothing` | share | higher | after erasing, the [judge](crate::judge) sees nothing |
+//! | `JudgeMissing` | `judge-missing` | share | lower | after an edit, the [judge](crate::judge) sees nothing |
+//! | `JudgeLent` | `judge-lent` | share | higher | under another's prompt, the judge sees what that one asks for |
 //! | `DiversityPixels` | `diversity-rms/mask` | levels | | [`diversity::rms_difference`] between seeds |
 //! | `DiversityJudge` | `diversity-judge` | | | [`diversity::cosine_distance`] of the judge's features |
 //!
@@ -68,9 +70,15 @@ pub enum Metric {
     /// Share of the pictures in which the judge sees the concept that was asked for.
     #[serde(rename = "judge-top-1")]
     JudgeTop1,
-    /// Share of the pictures in which the judge sees nothing.
+    /// Share of the erasures in which the judge sees nothing, on photographs whose subject is no concept.
     #[serde(rename = "judge-nothing")]
     JudgeNothing,
+    /// Share of the edits in which the judge sees nothing.
+    #[serde(rename = "judge-missing")]
+    JudgeMissing,
+    /// Share of the pictures painted with another's prompt in which the judge sees that prompt's concept.
+    #[serde(rename = "judge-lent")]
+    JudgeLent,
     /// Difference inside the mask between answers from several seeds.
     #[serde(rename = "diversity-rms/mask")]
     DiversityPixels,
@@ -106,6 +114,8 @@ impl Metric {
             Self::ColorWord => "color-word",
             Self::JudgeTop1 => "judge-top-1",
             Self::JudgeNothing => "judge-nothing",
+            Self::JudgeMissing => "judge-missing",
+            Self::JudgeLent => "judge-lent",
             Self::DiversityPixels => "diversity-rms/mask",
             Self::DiversityJudge => "diversity-judge",
         }
@@ -118,7 +128,8 @@ impl Metric {
             Self::Ssim | Self::SsimFrame | Self::DiversityJudge => "",
             Self::SeamColor | Self::SeamGradient | Self::DiversityPixels => "levels",
             Self::GradientEnergy => "x truth",
-            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing => "share",
+            Self::ColorWord | Self::JudgeTop1 => "share",
+            Self::JudgeNothing | Self::JudgeMissing | Self::JudgeLent => "share",
         }
     }
 
@@ -126,9 +137,9 @@ impl Metric {
     pub const fn better(self) -> Better {
         match self {
             Self::Psnr | Self::Ssim | Self::PsnrFrame | Self::SsimFrame => Better::Higher,
-            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing => Better::Higher,
+            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing | Self::JudgeLent => Better::Higher,
             Self::DiversityPixels | Self::DiversityJudge => Better::Neither,
-            Self::SeamColor | Self::SeamGradient => Better::Lower,
+            Self::SeamColor | Self::SeamGradient | Self::JudgeMissing => Better::Lower,
             Self::GradientEnergy => Better::One,
         }
     }
@@ -138,11 +149,17 @@ impl Metric {
     pub const fn is_ratio(self) -> bool {
         matches!(self, Self::GradientEnergy)
     }
-}
 
-impl Metric {
-    /// Whether "so many times the other's mean" is a fair way to say it: for shares and for errors that
-    /// begin at 0.
+    /// Whether a picture has it or not, so that its mean is a share of the pictures.
+    pub const fn is_share(self) -> bool {
+        matches!(
+            self,
+            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing | Self::JudgeMissing | Self::JudgeLent
+        )
+    }
+
+    /// Whether "so many times the other's mean" is a fair way to say it: for shares of what went well and
+    /// for errors that begin at 0.
     pub const fn has_quotient(self) -> bool {
         matches!(
             self,
@@ -213,6 +230,8 @@ pub(crate) mod tests {
             Metric::ColorWord,
             Metric::JudgeTop1,
             Metric::JudgeNothing,
+            Metric::JudgeMissing,
+            Metric::JudgeLent,
             Metric::DiversityPixels,
             Metric::DiversityJudge,
         ] {

@@ -18,7 +18,7 @@ pub(super) fn markdown(report: &Report) -> String {
 }
 
 fn write(out: &mut String, report: &Report) -> fmt::Result {
-    let Report { model, judge, settings, world, note, sections, autoencoder, timing, .. } = report;
+    let Report { model, judge, settings, world, note, sections, autoencoder, .. } = report;
     let split = format!("{:?}", settings.split).to_lowercase();
     writeln!(out, "# {} on the mini world, {split} split\n", model.name)?;
     writeln!(out, "{note}\n")?;
@@ -27,7 +27,9 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         out,
         "Model `{}`, weights `{}`. {} steps of {}, guidance {} (edit), {} (erase), {} (outpaint; none without \
          a prompt). {} samples of each section, frames of {} px, seed {}; {} photographs, {} concepts. Values \
-         are means with 95 % bootstrap intervals ({N_RESAMPLES} resamples over samples).\n",
+         are means with 95 % intervals: of shares Wilson's, of Fréchet distances 1.96 standard deviations over \
+         resamples, of all others and of comparisons percentiles of {N_RESAMPLES} resamples. All of them take \
+         samples for independent, though many share one of the {} photographs.\n",
         model.name,
         model.hash,
         settings.n_steps,
@@ -40,11 +42,13 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         settings.seed,
         world.n_photos,
         world.n_concepts,
+        world.n_photos,
     )?;
     writeln!(
         out,
         "The judge `{}`, weights `{}`, is a classifier of the world's concepts and nothing that was trained on \
-         true composites alone. Its figures are to be read beside those that it gives to the truth.\n",
+         true composites and backgrounds alone. Its figures are to be read beside those that it gives to the \
+         truth. Erasures on photographs whose own subject is a concept do not count for judge-nothing.\n",
         judge.name, judge.hash,
     )?;
     for section in sections {
@@ -56,9 +60,6 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         }
         breakdown(out, "group", &section.groups)?;
         breakdown(out, "concept", &section.concepts)?;
-        if let Some(seconds) = timing.seconds_per_picture.get(&section.section) {
-            writeln!(out, "{seconds:.3} s for each picture, in batches of {}.", settings.batch)?;
-        }
         writeln!(out, "Pixels changed outside the masks: {}.\n", section.n_kept_changed)?;
         examples(out, section)?;
     }
@@ -87,10 +88,12 @@ fn table(out: &mut String, figures: &[Figures]) -> fmt::Result {
     writeln!(out, "\n|---|---|---|{}", "---|".repeat(subjects.len() + others.len() + multiples.len()))?;
     for figure in figures {
         let metric = figure.metric;
-        let n = subjects.iter().filter_map(|subject| figure.subjects.get(subject)).map(|e| e.n).max();
-        write!(out, "| {} | {} | {} |", heading(metric), best(metric), n.unwrap_or(0))?;
+        let n = figure.subjects.values().map(|estimate| estimate.n).max().unwrap_or(0);
+        write!(out, "| {} | {} | {n} |", heading(metric), best(metric))?;
         for subject in &subjects {
-            write!(out, " {} |", cell(metric, figure.subjects.get(subject), ""))?;
+            let estimate = figure.subjects.get(subject);
+            let of_fewer = estimate.filter(|e| e.n != n).map(|e| format!(" (n {})", e.n));
+            write!(out, " {}{} |", cell(metric, estimate, ""), of_fewer.unwrap_or_default())?;
         }
         for other in &others {
             let sign = if metric.is_ratio() { "x" } else { "+" };
@@ -124,7 +127,8 @@ fn cell(metric: Metric, estimate: Option<&Estimate>, sign: &str) -> String {
         Metric::Psnr | Metric::PsnrFrame => 2,
         Metric::SeamColor | Metric::SeamGradient | Metric::DiversityPixels => 2,
         Metric::Ssim | Metric::SsimFrame | Metric::GradientEnergy | Metric::ColorWord => 3,
-        Metric::JudgeTop1 | Metric::JudgeNothing | Metric::DiversityJudge => 3,
+        Metric::JudgeTop1 | Metric::JudgeNothing | Metric::JudgeMissing | Metric::JudgeLent => 3,
+        Metric::DiversityJudge => 3,
     };
     shown(estimate, digits, sign)
 }
@@ -138,13 +142,15 @@ fn shown(estimate: Option<&Estimate>, digits: usize, sign: &str) -> String {
 }
 
 fn distances(out: &mut String, frechet: &Frechet) -> fmt::Result {
-    let Frechet { n_features, subjects, halves_of_truth } = frechet;
+    let Frechet { n_features, subjects, unpaired } = frechet;
     let listed = subjects.iter().map(|(subject, e)| format!("{} {}", subject.title(), shown(Some(e), 2, "")));
+    let apart = unpaired.iter().map(|(subject, distance)| format!("{} {distance:.2}", subject.title()));
     writeln!(
         out,
-        "frechet-judge/frame, from the truths, by {n_features} features of the judge (low is good): {}. Half of \
-         the truths from the other half: {halves_of_truth:.2}.\n",
-        listed.collect::<Vec<_>>().join("; ")
+        "frechet-judge/frame, from the truths of the same cases, by {n_features} features of the judge (low is \
+         good): {}. Every other case from the truths of the rest: {}.\n",
+        listed.collect::<Vec<_>>().join("; "),
+        apart.collect::<Vec<_>>().join("; "),
     )
 }
 
@@ -210,7 +216,11 @@ mod tests {
             },
             Figures {
                 metric: Metric::GradientEnergy,
-                subjects: [(Subject::Result, estimate(0.75))].into(),
+                subjects: [
+                    (Subject::Result, estimate(0.75)),
+                    (Subject::HarmonicFill, Estimate { n: 7, ..estimate(0.5) }),
+                ]
+                .into(),
                 model_against: [(Subject::HarmonicFill, estimate(2.0))].into(),
                 model_times: [].into(),
             },
@@ -221,7 +231,7 @@ mod tests {
 | metric | best | n | model | harmonic fill | model against harmonic fill |
 |---|---|---|---|---|---|
 | psnr/mask (dB) | high | 12 | 21.00 [20.50, 21.25] | 20.00 [19.50, 20.25] | +1.00 [+0.50, +1.25] |
-| gradient-energy/mask (x truth) | 1 | 12 | 0.750 [0.250, 1.000] |  | x2.000 [1.500, 2.250] |
+| gradient-energy/mask (x truth) | 1 | 12 | 0.750 [0.250, 1.000] | 0.500 [0.000, 0.750] (n 7) | x2.000 [1.500, 2.250] |
 
 ";
         assert_eq!(text, expected);

@@ -1,7 +1,7 @@
 //! What an evaluation found, as JSON, as a Markdown table and as contact sheets.
 //!
 //! The JSON is the record: it holds the resolved settings and the model's hash, names no machine, no
-//! path and no date, and is the same on every run but for [`Timing`].
+//! path, no date and no time, and is the same on every run. How long it took is told apart: [`Timing`].
 
 mod markdown;
 mod write;
@@ -21,7 +21,7 @@ use crate::gallery::Example;
 use crate::section::Section;
 
 /// The layout of the JSON that this version writes and reads.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Said in every report.
 const NOTE: &str = "All figures are on composites of the mini world: rendered objects pasted on \
@@ -33,6 +33,8 @@ const NOTE: &str = "All figures are on composites of the mini world: rendered ob
 pub struct Evaluation {
     /// The figures.
     pub report: Report,
+    /// How long it took.
+    pub timing: Timing,
     /// One for each section, unless no examples were asked for.
     pub sheets: Vec<Sheet>,
 }
@@ -69,8 +71,6 @@ pub struct Report {
     pub sections: Vec<SectionReport>,
     /// What the autoencoder alone makes of whole pictures.
     pub autoencoder: Autoencoder,
-    /// How long it took; the only part that varies from run to run.
-    pub timing: Timing,
 }
 
 /// What the questions were drawn from.
@@ -141,25 +141,29 @@ impl Report {
             world: WorldSummary { n_concepts: 0, n_photos: 0 },
             sections: Vec::new(),
             autoencoder: Autoencoder { photographs: Vec::new(), composites: Vec::new() },
-            timing: Timing::default(),
         }
-    }
-
-    /// The same report without its times: equal for equal editors, worlds and settings.
-    #[must_use]
-    pub fn without_timing(&self) -> Self {
-        Self { timing: Timing::default(), ..self.clone() }
     }
 
     /// The JSON, indented, with a last line break.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a report is plain data; this is a bug");
-        text.push('\n');
-        text
+        json(self)
     }
 
     /// Tables for people, in Markdown; contact sheets are linked by their file names.
     pub fn to_markdown(&self) -> String {
         markdown::markdown(self)
     }
+}
+
+impl Timing {
+    /// The JSON, indented, with a last line break.
+    pub fn to_json(&self) -> String {
+        json(self)
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("it is plain data; this is a bug");
+    text.push('\n');
+    text
 }

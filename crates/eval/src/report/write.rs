@@ -13,9 +13,11 @@ use crate::error::{EvalError, Result};
 const JSON: &str = "report.json";
 /// The tables.
 const MARKDOWN: &str = "report.md";
+/// What differs from run to run.
+const TIMING: &str = "timing.json";
 
 impl Evaluation {
-    /// Writes `report.json`, `report.md` and a contact sheet for each section, such as `edit.png`, into
+    /// Writes `report.json`, `report.md`, `timing.json` and a contact sheet for each section, such as `edit.png`, into
     /// `folder`, creating it; files of those names are replaced. Returns the paths, the JSON first.
     ///
     /// # Errors
@@ -24,6 +26,7 @@ impl Evaluation {
         let mut files = vec![
             (JSON.to_owned(), self.report.to_json().into_bytes()),
             (MARKDOWN.to_owned(), self.report.to_markdown().into_bytes()),
+            (TIMING.to_owned(), self.timing.to_json().into_bytes()),
         ];
         for sheet in &self.sheets {
             let png = encode(&sheet.picture, &Encoding::new(Format::Png))?;
