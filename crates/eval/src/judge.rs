@@ -6,11 +6,11 @@
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor, activation};
 use byteedit_data::{Rgb8, View, World};
 use byteedit_image::UnitImage;
 use byteedit_models::Component;
-use byteedit_models::classifier::{Classifier, Judge as Network, NOTHING};
+use byteedit_models::classifier::{Classifier, Judge as Network, NOTHING, most_probable, pixels_from_rgb8};
 use byteedit_models::store::component_from_bytes;
 use sha2::{Digest, Sha256};
 
@@ -20,7 +20,7 @@ use crate::error::{EvalError, Result};
 
 /// Squares that go through the network at once.
 const BATCH: usize = 64;
-/// Digits of the weights' hash in reports.
+/// Digits of the hash in reports.
 const N_HASH_DIGITS: usize = 10;
 
 /// Something that says what squares of pictures show.
@@ -50,8 +50,7 @@ pub struct Opinion {
 impl Opinion {
     /// Index of the most probable label, the first of equals.
     pub fn label(&self) -> usize {
-        let p = &self.probabilities;
-        (0..p.len()).fold(0, |best, at| if p[at] > p[best] { at } else { best })
+        most_probable(&self.probabilities)
     }
 }
 
@@ -82,16 +81,18 @@ impl TrainedJudge {
     /// # Errors
     /// [`EvalError::Model`] for damaged content.
     pub fn from_bytes(name: &str, config: &[u8], weights: &[u8], device: &Device) -> Result<Self> {
-        let config = Network::parse_config(&String::from_utf8_lossy(config))?;
-        let network = component_from_bytes(&config, weights, Path::new(name), device)?;
-        let digest = Sha256::digest(weights);
+        let parsed = Network::parse_config(&String::from_utf8_lossy(config))?;
+        let network = component_from_bytes(&parsed, weights, Path::new(name), device)?;
+        // The same weights under other labels are another judge.
+        let digest = Sha256::new().chain_update(config).chain_update(weights).finalize();
         let hash: String = digest.iter().take(N_HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
         let identity = ModelIdentity { name: name.to_owned(), hash };
         Ok(Self { network, device: device.clone(), identity })
     }
 
     fn ask(&self, squares: &[Rgb8]) -> Vec<Opinion> {
-        let features = self.network.features(pixels_from_squares(squares, &self.device));
+        let squares = squares.iter().map(|square| square.data.as_slice());
+        let features = self.network.features(pixels_from_rgb8(squares, self.side(), &self.device));
         let probabilities = activation::softmax(self.network.logits(features.clone()), 1);
         let rows = rows(probabilities).into_iter().zip(rows(features));
         rows.map(|(probabilities, features)| Opinion { probabilities, features }).collect()
@@ -114,18 +115,6 @@ impl Judge for TrainedJudge {
     fn opinions(&self, squares: &[Rgb8]) -> Vec<Opinion> {
         squares.chunks(BATCH).flat_map(|squares| self.ask(squares)).collect()
     }
-}
-
-/// `[batch, 3, side, side]` in [-1, 1].
-fn pixels_from_squares(squares: &[Rgb8], device: &Device) -> Tensor<4> {
-    let (width, height) = (squares[0].width, squares[0].height);
-    let planes = |square: &Rgb8| {
-        let plane = |channel: usize| square.data[channel..].iter().step_by(3).copied().collect::<Vec<u8>>();
-        [0, 1, 2].map(plane).concat()
-    };
-    let values: Vec<f32> =
-        squares.iter().flat_map(planes).map(|sample| f32::from(sample) / 127.5 - 1.0).collect();
-    Tensor::from_data(TensorData::new(values, [squares.len(), 3, height, width]), device)
 }
 
 fn rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
@@ -170,12 +159,16 @@ pub(crate) fn square(image: &UnitImage, view: View, side: usize) -> Rgb8 {
 mod tests {
     use std::collections::BTreeMap;
 
+    use byteedit_data::{MaskStrategy, SampleSpec, Split, Task};
     use byteedit_image::Size;
     use byteedit_models::store::{Precision, component_to_bytes};
     use byteedit_nn::Init;
 
     use super::*;
+    use crate::case::Cases;
+    use crate::config::EvalConfig;
     use crate::metric::tests::picture;
+    use crate::section::Section;
 
     const CONFIG: &str = r#"{"side": 16, "block_out_channels": [8], "layers_per_block": 1, "norm_num_groups": 4,
         "labels": ["apple", "nothing"]}"#;
@@ -211,6 +204,32 @@ mod tests {
         // 8 px and a margin of 2 on both sides: columns 8 to 19, and rows 8 to 19.
         let shown = square(&image, View::around(mask_box, 32), 12);
         assert_eq!([shown.pixel(0, 0), shown.pixel(11, 11)], [[8, 8, 0], [19, 19, 0]]);
+    }
+
+    #[test]
+    fn the_truth_of_a_case_is_cut_to_the_bits_of_the_worlds_own_picture() {
+        let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/world/world.pack");
+        let world = World::open(&pack).unwrap();
+        let config = EvalConfig { n_samples: 6, ..EvalConfig::new(Split::Test) };
+        for case in Cases::new(&world, Section::Erase, &config).map(Result::unwrap) {
+            let spec = SampleSpec::new(Task::Erase, Split::Test, config.seed);
+            let spec = SampleSpec { size: config.picture_size, ..spec };
+            let sample = world.sample_with(&spec, &MaskStrategy::default(), case.index).unwrap();
+            assert_eq!(square(&case.truth, case.view(), 64), case.view().of(&sample.truth, 64));
+        }
+    }
+
+    #[test]
+    fn another_configuration_is_another_judge() {
+        let same = Network::parse_config(CONFIG).unwrap();
+        let network = Network::from_config(&same, &mut Init::seeded(&Device::default(), 4));
+        let weights = component_to_bytes(&network, Path::new("x"), Precision::F16, &BTreeMap::new()).unwrap();
+        let hash = |config: &str| {
+            let judge = TrainedJudge::from_bytes("tiny", config.as_bytes(), &weights, &Device::default());
+            judge.unwrap().identity().hash
+        };
+        assert_eq!(hash(CONFIG), judge().identity().hash);
+        assert_ne!(hash(CONFIG), hash(&CONFIG.replace("apple", "duck")));
     }
 
     #[test]

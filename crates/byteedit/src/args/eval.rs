@@ -67,7 +67,7 @@ pub(crate) struct EvalWorldArgs {
     /// The seed of samples and noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Folder for report.json, report.md and the contact sheets; what an earlier evaluation wrote is replaced
+    /// Folder for report.json, report.md, timing.json and the contact sheets; what an earlier evaluation wrote is replaced
     #[arg(long, value_name = "DIR", default_value = "eval")]
     pub(crate) out: PathBuf,
     /// A pack other than the built-in one

@@ -76,7 +76,7 @@ pub(crate) struct TrainBaseArgs {
     pub(crate) init: Option<String>,
 }
 
-/// Train the classifier that measures editing models, on true composites and backgrounds alone
+/// Train the classifier that measures editing models, on true composites and true backgrounds alone
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   byteedit train judge

@@ -43,10 +43,11 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         json,
     } = args;
     let device = device(chosen.device.as_deref())?;
-    files::create_folder(&out)?;
     let world = world(pack.as_deref())?;
     let judge = judge(&judge_name, &device)?;
     let model = model::load(&chosen.model, &device)?;
+    // Last, so that a name which is none leaves no folder behind.
+    files::create_folder(&out)?;
     let suited = EvalConfig::for_model(split.into(), &model);
     let config = EvalConfig {
         n_samples: samples as usize,
@@ -69,6 +70,9 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         progress.set(report.n_done_in_all() as u64, || report.section.name().to_owned());
     })?;
     drop(progress);
+    for (section, seconds) in &evaluation.timing.seconds_per_picture {
+        printer.note(format_args!("{}: {seconds:.3} s for each picture", section.name()));
+    }
     let written = evaluation.write(&out)?;
     for path in &written {
         printer.note(format_args!("wrote {}", path.display()));

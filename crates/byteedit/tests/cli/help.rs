@@ -19,6 +19,8 @@ fn every_verb_shows_an_example() {
         &["train", "vae"],
         &["train", "decoder"],
         &["train", "base"],
+        &["train", "judge"],
+        &["train", "annotator"],
         &["train", "export"],
         &["train", "plot"],
         &["eval", "world"],

@@ -35,6 +35,12 @@ fn an_evaluation_writes_what_it_prints() {
     let arguments = ["eval", "world", "--steps", "1", "--split", "validation", "--samples", "2"];
     let table = bench.run_tiny(&arguments).done();
     assert!(table.stdout.contains('|'), "{}", table.stdout);
+    assert!(table.stderr.contains("s for each picture") && bench.path("eval/timing.json").is_file());
+    // Asked again, it says the same to the last byte.
+    let report = fs::read(bench.path("eval/report.json")).unwrap();
+    let again = bench.run_tiny(&arguments).done();
+    assert_eq!(again.stdout, table.stdout);
+    assert!(fs::read(bench.path("eval/report.json")).unwrap() == report);
     assert!(bench.path("eval/report.json").is_file() && bench.path("eval/erase.png").is_file());
     let others = ["--out", "report", "--json", "--sampler", "euler-a", "--guidance", "2.5"];
     let json = bench.run_tiny(&[&arguments[..], &others].concat()).done().json();

@@ -202,6 +202,45 @@ fn a_start_that_failed_does_not_bind_the_next_one() {
 }
 
 #[test]
+fn a_judge_is_trained_exported_and_asked() {
+    let bench = Workbench::new();
+    let network = json!({"side": 16, "block_out_channels": [8, 16]});
+    let config = json!({"network": network, "n_validation": 4, "training": training(2)});
+    bench.write("config.json", config.to_string());
+    let answer = bench.run(&["train", "judge", "--run", "run", "--config", "config.json"]).done();
+    assert_eq!(answer.stdout, "run/judge\n");
+    let report = bench.run(&["train", "export", "run", "--out", "judge", "--json"]).done().json();
+    assert_eq!(report["kind"], "judge");
+    assert!(
+        fs::read(bench.path("judge/model.safetensors")).unwrap()
+            == fs::read(bench.path("run/judge/model.safetensors")).unwrap()
+    );
+    let refused = bench.run(&["train", "export", "run", "--out", "other", "--data", "pictures"]);
+    assert!(refused.code == 2 && refused.stderr.contains("leave --data pictures out"), "{}", refused.stderr);
+    let eval = ["eval", "world", "--steps", "1", "--samples", "2", "--diverse", "0", "--judge"];
+    let report = bench.run_tiny(&[&eval[..], &["judge", "--json"]].concat()).done().json();
+    assert_eq!(report["judge"]["name"], "judge");
+
+    let refused = bench.run_tiny(&[&eval[..], &["nowhere", "--out", "never"]].concat());
+    assert!(refused.code == 2 && refused.stderr.contains("nowhere is no judge"), "{}", refused.stderr);
+    assert!(!bench.path("never").exists());
+}
+
+#[test]
+fn an_annotator_is_trained_and_no_judge() {
+    let bench = Workbench::new();
+    let network = json!({"side": 16, "block_out_channels": [8, 16]});
+    let config = json!({"network": network, "n_validation": 4, "training": training(1)});
+    bench.write("config.json", config.to_string());
+    let answer = bench.run(&["train", "annotator", "--run", "run", "--config", "config.json"]).done();
+    assert_eq!(answer.stdout, "run/annotator\n");
+    let report = bench.run(&["train", "export", "run", "--out", "out", "--json"]).done().json();
+    assert_eq!(report["kind"], "annotator");
+    let refused = bench.run_tiny(&["eval", "world", "--samples", "1", "--judge", "out"]);
+    assert!(refused.code == 2 && refused.stderr.contains("ByteeditJudge"), "{}", refused.stderr);
+}
+
+#[test]
 fn runs_lie_in_the_cache_unless_a_place_is_named() {
     let bench = Workbench::new();
     bench.write("config.json", vae_config(1).to_string());

@@ -7,11 +7,13 @@
 mod annotator;
 mod config;
 mod judge;
+mod sight;
 
 use burn::tensor::Tensor;
 
 pub use annotator::{Annotator, AnnotatorConfig};
 pub use judge::{Judge, JudgeConfig};
+pub use sight::{most_probable, pixels_from_rgb8};
 
 use crate::Component;
 

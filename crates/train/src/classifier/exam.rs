@@ -6,12 +6,12 @@ use std::path::Path;
 
 use burn::tensor::{Device, activation};
 use byteedit_data::{Glimpse, GlimpseSpec, Photos, Renderings, Rgb8, World};
-use byteedit_models::classifier::Classifier;
+use byteedit_models::classifier::{Classifier, most_probable, pixels_from_rgb8};
 use rayon::prelude::*;
 
 use crate::Result;
 use crate::files::write_atomically;
-use crate::pictures::{pixels_from_pictures, write_grid};
+use crate::pictures::write_grid;
 
 /// Glimpses that go through the network at once.
 const BATCH: usize = 64;
@@ -68,7 +68,9 @@ impl Exam {
     /// Asks a model without a gradient tape.
     pub(super) fn answered<C: Classifier>(&self, model: &C, device: &Device) -> Vec<Answer> {
         let ask = |(pictures, answers): (&[Rgb8], &[usize])| {
-            let logits = model.logits(model.features(pixels_from_pictures(pictures, device)));
+            let samples = pictures.iter().map(|picture| picture.data.as_slice());
+            let pixels = pixels_from_rgb8(samples, C::side(model.config()), device);
+            let logits = model.logits(model.features(pixels));
             let [_, n_labels] = logits.dims();
             let data = activation::softmax(logits, 1).into_data().convert::<f32>();
             let values = data.as_slice::<f32>().expect("converted to f32 just above");
@@ -106,7 +108,7 @@ impl Exam {
 
 impl Answer {
     fn of(probabilities: &[f32], right: usize) -> Self {
-        let said = best(probabilities);
+        let said = most_probable(probabilities);
         Self { right, said, confidence: probabilities[said], p_right: probabilities[right] }
     }
 }
@@ -130,11 +132,6 @@ pub(super) fn accuracy_by_label(answers: &[Answer], labels: &[String]) -> BTreeM
     let of_label = |label: usize| answers.iter().filter(move |answer| answer.right == label);
     let shown = (0..labels.len()).filter(|&label| of_label(label).next().is_some());
     shown.map(|label| (labels[label].clone(), accuracy(of_label(label)))).collect()
-}
-
-/// Index of the largest value, the first of equals.
-pub(super) fn best(values: &[f32]) -> usize {
-    (0..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
 }
 
 /// Index of a glimpse's label: that of its concept, or the last, which says nothing.

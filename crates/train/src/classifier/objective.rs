@@ -5,13 +5,12 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use byteedit_data::{GlimpseSpec, World};
-use byteedit_models::classifier::Classifier;
+use byteedit_models::classifier::{Classifier, most_probable, pixels_from_rgb8};
 use byteedit_models::flops::TRAINING_FACTOR;
 
-use super::exam::{Answer, Exam, accuracy, best, cross_entropy, glimpses, label_of};
+use super::exam::{Answer, Exam, accuracy, cross_entropy, glimpses, label_of};
 use super::{ClassifierRunConfig, Role};
 use crate::Result;
-use crate::pictures::pixels_from_pictures;
 use crate::step::Loss;
 use crate::training::Objective;
 
@@ -49,8 +48,9 @@ impl<C: Classifier> Objective for Naming<'_, C> {
         let batch = first..first + self.config.training.batch_size as u64;
         let glimpses = glimpses(self.world, &self.spec, batch)?;
         let labels: Vec<usize> = glimpses.iter().map(|glimpse| label_of(glimpse, self.world)).collect();
-        let pictures: Vec<_> = glimpses.into_iter().map(|glimpse| glimpse.picture).collect();
-        let logits = model.logits(model.features(pixels_from_pictures(&pictures, self.device)));
+        let pictures = glimpses.iter().map(|glimpse| glimpse.picture.data.as_slice());
+        let pixels = pixels_from_rgb8(pictures, self.spec.side, self.device);
+        let logits = model.logits(model.features(pixels));
         let accuracy = Tensor::from_data([share_right(&logits, &labels)], self.device);
         let total = smoothed_cross_entropy(logits, &labels, self.config.loss.label_smoothing);
         Ok(Loss { total, parts: vec![("accuracy", accuracy)] })
@@ -101,8 +101,11 @@ fn share_right(logits: &Tensor<2>, labels: &[usize]) -> f32 {
     let [batch, n_labels] = logits.dims();
     let data = logits.clone().into_data().convert::<f32>();
     let values = data.as_slice::<f32>().expect("converted to f32 just above");
-    let n_right =
-        values.chunks_exact(n_labels).zip(labels).filter(|(row, label)| best(row) == **label).count();
+    let n_right = values
+        .chunks_exact(n_labels)
+        .zip(labels)
+        .filter(|(row, label)| most_probable(row) == **label)
+        .count();
     n_right as f32 / batch as f32
 }
 

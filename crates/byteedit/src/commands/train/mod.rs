@@ -165,6 +165,13 @@ pub(crate) fn train_export(args: TrainExportArgs, printer: &Printer) -> anyhow::
             out.display()
         );
     }
+    if let (RunKind::Judge | RunKind::Annotator, Some(data)) = (kind, &data) {
+        bail!(
+            "{} holds a classifier, which learns from the mini world; leave --data {} out",
+            run.display(),
+            data.display()
+        );
+    }
     let device = device(device_name.as_deref())?;
     let source = source(data.as_deref())?;
     let facts = match kind {
