@@ -99,8 +99,13 @@ impl Estimate {
 }
 
 /// A number with at most nine significant digits: far more than any figure has, and few enough that
-/// JSON gives it back as it was.
+/// JSON gives it back as it was. What is left of sums that should be 0 becomes 0.
 pub(crate) fn nine_digits(value: f64) -> f64 {
+    /// Far below the last digit of any figure.
+    const NOTHING: f64 = 1e-12;
+    if value.abs() < NOTHING {
+        return 0.0;
+    }
     format!("{value:.8e}").parse().unwrap_or(value)
 }
 
@@ -202,6 +207,7 @@ mod tests {
             let json = serde_json::to_string(&short).unwrap();
             assert_eq!(serde_json::from_str::<f64>(&json).unwrap().to_bits(), short.to_bits());
         }
+        assert!(nine_digits(5.107_025_91e-15).abs() < f64::MIN_POSITIVE);
         assert!(nine_digits(f64::NAN).is_nan());
     }
 

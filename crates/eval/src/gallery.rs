@@ -219,6 +219,7 @@ mod tests {
             truth: UnitImage::filled(SIZE, [0.8; 3]),
             object: None,
             concept: None,
+            is_subject_photographed: false,
             seed: index,
         }
     }

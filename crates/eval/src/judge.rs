@@ -85,7 +85,8 @@ impl TrainedJudge {
         let network = component_from_bytes(&parsed, weights, Path::new(name), device)?;
         // The same weights under other labels are another judge.
         let digest = Sha256::new().chain_update(config).chain_update(weights).finalize();
-        let hash: String = digest.iter().take(N_HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+        let mut hash = format!("{digest:x}");
+        hash.truncate(N_HASH_DIGITS);
         let identity = ModelIdentity { name: name.to_owned(), hash };
         Ok(Self { network, device: device.clone(), identity })
     }

@@ -128,19 +128,26 @@ impl Metric {
             Self::Ssim | Self::SsimFrame | Self::DiversityJudge => "",
             Self::SeamColor | Self::SeamGradient | Self::DiversityPixels => "levels",
             Self::GradientEnergy => "x truth",
-            Self::ColorWord | Self::JudgeTop1 => "share",
-            Self::JudgeNothing | Self::JudgeMissing | Self::JudgeLent => "share",
+            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing | Self::JudgeMissing | Self::JudgeLent => {
+                "share"
+            }
         }
     }
 
     /// In which direction it improves.
     pub const fn better(self) -> Better {
         match self {
-            Self::Psnr | Self::Ssim | Self::PsnrFrame | Self::SsimFrame => Better::Higher,
-            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing | Self::JudgeLent => Better::Higher,
             Self::DiversityPixels | Self::DiversityJudge => Better::Neither,
             Self::SeamColor | Self::SeamGradient | Self::JudgeMissing => Better::Lower,
             Self::GradientEnergy => Better::One,
+            Self::Psnr
+            | Self::Ssim
+            | Self::PsnrFrame
+            | Self::SsimFrame
+            | Self::ColorWord
+            | Self::JudgeTop1
+            | Self::JudgeNothing
+            | Self::JudgeLent => Better::Higher,
         }
     }
 

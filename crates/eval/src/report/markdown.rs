@@ -123,12 +123,9 @@ const fn best(metric: Metric) -> &'static str {
 
 /// `mean [low, high]`; a `+` shows the sign of a difference, an `x` marks a ratio.
 fn cell(metric: Metric, estimate: Option<&Estimate>, sign: &str) -> String {
-    let digits = match metric {
-        Metric::Psnr | Metric::PsnrFrame => 2,
-        Metric::SeamColor | Metric::SeamGradient | Metric::DiversityPixels => 2,
-        Metric::Ssim | Metric::SsimFrame | Metric::GradientEnergy | Metric::ColorWord => 3,
-        Metric::JudgeTop1 | Metric::JudgeNothing | Metric::JudgeMissing | Metric::JudgeLent => 3,
-        Metric::DiversityJudge => 3,
+    let digits = match metric.unit() {
+        "dB" | "levels" => 2,
+        _ => 3,
     };
     shown(estimate, digits, sign)
 }

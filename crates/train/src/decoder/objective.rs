@@ -40,8 +40,8 @@ impl Duel {
     /// The autoencoder with this decoder in the place of its own.
     pub(super) fn in_place_of(&self, vae: &AutoencoderKL) -> AutoencoderKL {
         let mut vae = vae.clone();
-        vae.decoder = self.decoder.clone();
-        vae.post_quant_conv = self.post_quant_conv.clone();
+        vae.decoder.clone_from(&self.decoder);
+        vae.post_quant_conv.clone_from(&self.post_quant_conv);
         vae
     }
 }

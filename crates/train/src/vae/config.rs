@@ -109,7 +109,7 @@ impl VaeValidationConfig {
 /// # Errors
 /// [`TrainError::Config`] for a side in pixels that does not suit the autoencoder.
 pub(crate) fn validate_side(key: &'static str, side: usize, downscale: usize) -> Result<()> {
-    if side == 0 || side % downscale != 0 || side > MAX_SIDE {
+    if side == 0 || !side.is_multiple_of(downscale) || side > MAX_SIDE {
         let limit = format!("a positive multiple of {downscale} up to {MAX_SIDE}");
         return Err(TrainError::config(key, side, limit));
     }
