@@ -107,8 +107,11 @@ pub(crate) fn measure(section: Section, case: &Case, answers: &Answers) -> Measu
         }
         put(Metric::SeamColor, seam::color_error(image, truth, edit_mask));
         put(Metric::SeamGradient, seam::gradient_error(image, truth, edit_mask));
+        put(Metric::SeamStep, seam::step(image, edit_mask));
         put(Metric::GradientEnergy, gradient_energy(image, truth, edit_mask));
     }
+    // The truth has steps of its own, and by definition none of the errors.
+    measured.extend(seam::step(truth, edit_mask).map(|step| ((Metric::SeamStep, Subject::Truth), step)));
     measured
 }
 

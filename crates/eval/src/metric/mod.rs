@@ -12,6 +12,7 @@
 //! | `SsimFrame` | `ssim-rgb/frame` | | higher | [`ssim`] over the whole picture |
 //! | `SeamColor` | `seam-color` | levels | lower | [`seam::color_error`] |
 //! | `SeamGradient` | `seam-gradient` | levels | lower | [`seam::gradient_error`] |
+//! | `SeamStep` | `seam-step` | levels | lower | [`seam::step`] |
 //! | `GradientEnergy` | `gradient-energy/mask` | x truth | 1 | [`gradient_energy`] |
 //! | `ColorWord` | `color-word` | share | higher | [`color_word`] |
 //! | `JudgeTop1` | `judge-top-1` | share | higher | the [judge](crate::judge) sees the concept asked for |
@@ -61,6 +62,9 @@ pub enum Metric {
     /// Difference of the jump across the mask's edge.
     #[serde(rename = "seam-gradient")]
     SeamGradient,
+    /// Offset of colour across the mask's edge, truth or not.
+    #[serde(rename = "seam-step")]
+    SeamStep,
     /// Detail inside the mask, relative to the truth's.
     #[serde(rename = "gradient-energy/mask")]
     GradientEnergy,
@@ -110,6 +114,7 @@ impl Metric {
             Self::SsimFrame => "ssim-rgb/frame",
             Self::SeamColor => "seam-color",
             Self::SeamGradient => "seam-gradient",
+            Self::SeamStep => "seam-step",
             Self::GradientEnergy => "gradient-energy/mask",
             Self::ColorWord => "color-word",
             Self::JudgeTop1 => "judge-top-1",
@@ -126,7 +131,7 @@ impl Metric {
         match self {
             Self::Psnr | Self::PsnrFrame => "dB",
             Self::Ssim | Self::SsimFrame | Self::DiversityJudge => "",
-            Self::SeamColor | Self::SeamGradient | Self::DiversityPixels => "levels",
+            Self::SeamColor | Self::SeamGradient | Self::SeamStep | Self::DiversityPixels => "levels",
             Self::GradientEnergy => "x truth",
             Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing | Self::JudgeMissing | Self::JudgeLent => {
                 "share"
@@ -138,7 +143,7 @@ impl Metric {
     pub const fn better(self) -> Better {
         match self {
             Self::DiversityPixels | Self::DiversityJudge => Better::Neither,
-            Self::SeamColor | Self::SeamGradient | Self::JudgeMissing => Better::Lower,
+            Self::SeamColor | Self::SeamGradient | Self::SeamStep | Self::JudgeMissing => Better::Lower,
             Self::GradientEnergy => Better::One,
             Self::Psnr
             | Self::Ssim
@@ -170,7 +175,12 @@ impl Metric {
     pub const fn has_quotient(self) -> bool {
         matches!(
             self,
-            Self::SeamColor | Self::SeamGradient | Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing
+            Self::SeamColor
+                | Self::SeamGradient
+                | Self::SeamStep
+                | Self::ColorWord
+                | Self::JudgeTop1
+                | Self::JudgeNothing
         )
     }
 }
@@ -233,6 +243,7 @@ pub(crate) mod tests {
             Metric::SsimFrame,
             Metric::SeamColor,
             Metric::SeamGradient,
+            Metric::SeamStep,
             Metric::GradientEnergy,
             Metric::ColorWord,
             Metric::JudgeTop1,

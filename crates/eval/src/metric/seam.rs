@@ -1,8 +1,10 @@
 //! What the eye finds first: an offset of colour, or a jump, along the edge of the mask.
 //!
-//! Definitions of our own. Both compare with the truth, whose pixels outside the mask are the
-//! result's, so both are 0 for the truth itself. A model cannot reach 0, because its autoencoder
-//! loses something: the figure to beat is that of the truth sent through the autoencoder and pasted.
+//! Definitions of our own. [`color_error`] and [`gradient_error`] compare with the truth, whose pixels outside
+//! the mask are the result's, so both are 0 for the truth itself; a smooth continuation that shows no seam at all has
+//! some of both, since it is not the truth. [`step`] asks the result alone. Pictures have steps of their own, and an
+//! autoencoder loses something: the figure to compare with is that of the truth sent through the autoencoder and
+//! pasted.
 
 use byteedit_image::{Mask, Size, UnitImage};
 
@@ -64,6 +66,29 @@ pub fn gradient_error(result: &UnitImage, truth: &UnitImage, edit_mask: &Mask) -
         errors.add(repainted, [0, 1, 2].map(|channel| found[channel].abs() - expected[channel].abs()));
     }
     errors.mean()
+}
+
+/// The slow part of the step across the edge (`seam-step`), in levels:
+///
+/// ```text
+/// mean over p in E and the channels of | mean over q in E near p of (y_in(q) - y_out(q)) |
+/// ```
+///
+/// with `E` and near as in [`gradient_error`], and `y_in` and `y_out` the repainted and the kept pixel of a pair.
+/// Texture and outlines that cross the edge cancel in the inner mean, an offset along the edge does not. `None` where
+/// the mask has no edge inside the picture.
+///
+/// # Panics
+/// If the two differ in size.
+pub fn step(result: &UnitImage, edit_mask: &Mask) -> Option<f64> {
+    assert_one_size(result, result, edit_mask);
+    let repaint: Vec<bool> = edit_mask.repaints().collect();
+    let mut steps = LocalErrors::new(result.size());
+    for pair in neighbor_pairs(result.size()).filter(|(a, b)| repaint[*a] != repaint[*b]) {
+        let inside_first = if repaint[pair.0] { pair } else { (pair.1, pair.0) };
+        steps.add(inside_first.0, channel_differences(result, inside_first));
+    }
+    steps.mean()
 }
 
 /// Signed errors of the three channels, each at a pixel.
@@ -135,6 +160,7 @@ mod tests {
         let result = composed(&UnitImage::filled(SIZE, [0.5 + 10.0 / 255.0; 3]), &truth, &mask);
         close(color_error(&result, &truth, &mask), 10.0);
         close(gradient_error(&result, &truth, &mask), 10.0);
+        close(step(&result, &mask), 10.0);
         // An offset of one channel of three counts a third.
         let result = composed(&UnitImage::filled(SIZE, [0.5, 0.5 - 9.0 / 255.0, 0.5]), &truth, &mask);
         close(color_error(&result, &truth, &mask), 3.0);
@@ -152,6 +178,21 @@ mod tests {
         assert!(color_error(&result, &grain(0), &mask).unwrap() < 51.0 / 12.0);
         // The truth jumps by 51 levels across every pair, the inverted grain by none.
         close(gradient_error(&result, &grain(0), &mask), 51.0);
+    }
+
+    #[test]
+    fn outlines_across_the_edge_are_no_step_and_offsets_of_either_sign_are() {
+        let mask = boxed(SIZE, 10, 8, 20, 16);
+        let plain = UnitImage::filled(SIZE, [0.5; 3]);
+        close(step(&plain, &mask), 0.0);
+        // Vertical stripes go on across the upper and lower edge, and end in pairs of one sign at the sides.
+        let stripes = picture(SIZE, |x, _| [if x.is_multiple_of(2) { 0.6 } else { 0.4 }; 3]);
+        let upper_and_lower = boxed(SIZE, 0, 8, 40, 16);
+        close(step(&stripes, &upper_and_lower), 0.0);
+        // Lighter on the left, darker on the right: both are steps.
+        let tilted = picture(SIZE, |x, _| [0.5 + if x < 20 { 12.0 } else { -12.0 } / 255.0; 3]);
+        let found = step(&composed(&tilted, &plain, &mask), &mask).unwrap();
+        assert!(found > 10.0 && found <= 12.0 + 1e-4, "{found}");
     }
 
     #[test]
@@ -175,6 +216,7 @@ mod tests {
         for mask in [Mask::filled(SIZE, 255), Mask::filled(SIZE, 0)] {
             assert_eq!(color_error(&truth, &truth, &mask), None);
             assert_eq!(gradient_error(&truth, &truth, &mask), None);
+            assert_eq!(step(&truth, &mask), None);
         }
     }
 
