@@ -33,10 +33,10 @@ pub fn mini() -> JudgeRunConfig {
             labels: Vec::new(),
         },
         data_sha256: String::new(),
-        glimpses: GlimpseConfig { p_nothing: 0.2 },
+        glimpses: GlimpseConfig { p_nothing: 0.25 },
         loss: ClassifierLossConfig { label_smoothing: 0.05 },
         n_validation: 1000,
-        training: mini_training(7001, 5000),
+        training: mini_training(7001, 3000),
     }
 }
 

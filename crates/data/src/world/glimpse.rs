@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::background::jitter;
+use super::background::{estranged, jitter};
 use super::sample::{FRAME, GLIMPSES, footprint, stream};
 use super::{Renderings, Split, World};
 use crate::mask::{MaskStrategy, Rect};
@@ -19,6 +19,8 @@ const MAX_SHIFT: f32 = 0.06;
 /// autoencoder's pictures are softer than the world's.
 const P_SOFT: f32 = 0.4;
 const MIN_SOFT_SHARE: f32 = 0.45;
+/// Probability that the background of a training glimpse is one that no photograph shows.
+const P_STRANGE: f32 = 0.6;
 /// Smallest and largest side of a glimpse, in pixels.
 const SIDES: [usize; 2] = [8, 256];
 
@@ -135,6 +137,9 @@ impl World {
         let (mut background, photo) = self.background_among(&photos, FRAME, &mut stream);
         if split == Split::Train {
             jitter(&mut background, &mut stream);
+            if stream.chance(P_STRANGE) {
+                background = estranged(&background, &mut stream);
+            }
         }
         let scene = self.compose(spec.renderings, background, Some(photo), &mut stream);
         let masks = MaskStrategy { p_instance: 1.0, ..MaskStrategy::default() };
