@@ -22,9 +22,9 @@ use serde_json::Value;
 fn a_judge_learns_and_leaves_its_weights_its_figures_and_its_mistakes() {
     let (source, folder) = (tiny::source(), tempfile::tempdir().unwrap());
     let mut config = tiny::judge_config();
-    config.training.n_steps = 100;
+    config.training.n_steps = 150;
     config.training.batch_size = 64;
-    config.training.report.validate_every = 100;
+    config.training.report.validate_every = 150;
     config.network.block_out_channels = vec![16, 32];
     // Half of its glimpses are backgrounds: who sees nothing cannot do better than the entropy of the labels.
     config.glimpses.p_nothing = 0.5;
@@ -41,9 +41,9 @@ fn a_judge_learns_and_leaves_its_weights_its_figures_and_its_mistakes() {
     let target = |share: f64| (1.0 - smoothing) * share + smoothing / (n_concepts + 1) as f64;
     let entropy = |share: f64| -target(share) * target(share).ln();
     let blind = entropy(0.5) + n_concepts as f64 * entropy(0.5 / n_concepts as f64);
-    assert!(loss(&log[80..]) < blind - 0.1, "{} is no better than {blind}", loss(&log[80..]));
+    assert!(loss(&log[120..]) < blind - 0.08, "{} is no better than {blind}", loss(&log[120..]));
     for key in ["validation/accuracy", "validation/accuracy_nothing"] {
-        assert!((0.0..=1.0).contains(&log[99].values[key]), "{key}");
+        assert!((0.0..=1.0).contains(&log[149].values[key]), "{key}");
     }
     let judge: Judge = load_component(&run.join("judge"), &Device::default()).unwrap();
     let labels = Judge::labels(judge.config());
@@ -55,15 +55,15 @@ fn a_judge_learns_and_leaves_its_weights_its_figures_and_its_mistakes() {
     let record = accuracy_record(&run);
     assert_eq!(record.len(), 1, "every rendering is learned, so none is held out");
     assert_eq!((&record[0]["photographs"], &record[0]["n"]), (&"validation".into(), &20.into()));
-    assert!(fs::read_to_string(run.join("samples/step_000100.txt")).unwrap().contains("mistakes in 20"));
-    assert!(run.join("samples/step_000100.png").is_file());
+    assert!(fs::read_to_string(run.join("samples/step_000150.txt")).unwrap().contains("mistakes in 20"));
+    assert!(run.join("samples/step_000150.png").is_file());
 
     judge::export(&run, &folder.path().join("out"), &Device::default()).unwrap();
     let weights = |place: &str| fs::read(folder.path().join(place).join(Judge::WEIGHTS_FILE)).unwrap();
     assert!(weights("out") == weights("run/judge"));
     let making = making(&weights("out"));
     assert_eq!((&making["photographs"], &making["renderings"]), (&"first_half".into(), &"every".into()));
-    assert_eq!((&making["seed"], &making["n_images"]), (&config.training.seed.into(), &6400.into()));
+    assert_eq!((&making["seed"], &making["n_images"]), (&config.training.seed.into(), &9600.into()));
 }
 
 fn world(source: &Source) -> &World {

@@ -69,9 +69,29 @@ pub fn component_to_bytes<C: Component>(
         let view = TensorView::new(dtype, shape.clone(), bytes);
         (key.as_str(), view.expect("the bytes were made from the shape; this is a bug"))
     });
-    let mut header: HashMap<String, String> = metadata.clone().into_iter().collect();
-    header.insert("format".to_owned(), "pt".to_owned());
-    Ok(safetensors::serialize(views, Some(header)).expect("names and shapes are consistent; this is a bug"))
+    let mut metadata = metadata.clone();
+    metadata.insert("format".to_owned(), "pt".to_owned());
+    let unordered: HashMap<String, String> = metadata.clone().into_iter().collect();
+    let mut bytes = safetensors::serialize(views, Some(unordered))
+        .expect("names and shapes are consistent; this is a bug");
+    order_metadata(&mut bytes, &metadata);
+    Ok(bytes)
+}
+
+/// Puts the header's metadata in the order of its keys, so that equal weights give equal files: the library takes
+/// them in the chance order of a hash map.
+fn order_metadata(file: &mut [u8], metadata: &BTreeMap<String, String>) {
+    const LENGTH: usize = 8;
+    const KEY: &[u8] = br#"{"__metadata__":"#;
+    let ordered = serde_json::to_vec(metadata).expect("a map of texts always prints");
+    let start = LENGTH + KEY.len();
+    // The same entries take the same room in any order.
+    if file.get(LENGTH..start) == Some(KEY)
+        && let Some(place) = file.get_mut(start..start + ordered.len())
+        && place.last() == Some(&b'}')
+    {
+        place.copy_from_slice(&ordered);
+    }
 }
 
 /// `config.json` with its class name, keys in diffusers' order (alphabetical).
@@ -131,5 +151,34 @@ impl ParameterVisitor for Collector<'_> {
             Precision::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
         };
         self.tensors.insert((self.key)(name), (param.lazy_shape().dims::<D>().to_vec(), bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use byteedit_nn::Init;
+    use safetensors::SafeTensors;
+
+    use super::*;
+    use crate::classifier::Judge;
+
+    #[test]
+    fn equal_weights_give_equal_files_whatever_is_said_of_them() {
+        let config = Judge::parse_config(
+            r#"{"side": 8, "block_out_channels": [4], "layers_per_block": 1, "norm_num_groups": 2,
+                "labels": ["apple", "nothing"]}"#,
+        )
+        .unwrap();
+        let judge = Judge::from_config(&config, &mut Init::seeded(&Device::default(), 1));
+        let said: BTreeMap<String, String> =
+            (0..12).map(|i| (format!("key {i}"), format!("\"value\" {}", i * i))).collect();
+        let file = || component_to_bytes(&judge, Path::new("x"), Precision::F16, &said).unwrap();
+        let first = file();
+        assert!((0..4).all(|_| file() == first));
+        let (_, header) = SafeTensors::read_metadata(&first).unwrap();
+        let mut read: BTreeMap<String, String> = header.metadata().clone().unwrap().into_iter().collect();
+        assert_eq!(read.remove("format").as_deref(), Some("pt"));
+        assert_eq!(read, said);
     }
 }
