@@ -21,7 +21,7 @@ const ROLE: Role = Role { name: "judge", photos: Photos::FirstHalf, renderings: 
 /// A run of the judge.
 pub type JudgeRunConfig = ClassifierRunConfig<JudgeConfig>;
 
-/// The small world's judge: 0.75 M parameters, 0.11 GFLOP for each glimpse of 64 px.
+/// The small world's judge: 0.63 M parameters, 0.11 GFLOP for each glimpse of 64 px.
 pub fn mini() -> JudgeRunConfig {
     ClassifierRunConfig {
         network: JudgeConfig {

@@ -65,14 +65,14 @@ impl DecoderRunConfig {
             crop_size: 64,
             loss: DecoderLossConfig {
                 pixels: PixelLossConfig { l1: 1.0, mse: 1.0, gradient: 0.0, chroma: 0.5 },
-                adversarial: 0.05,
+                adversarial: 0.3,
                 ramp: 4000,
             },
             discriminator_channels: vec![32, 64, 128],
             validation: VaeValidationConfig { n_crops: 64, n_pictures: 32, picture_size: 128 },
             training: TrainingConfig {
                 seed: 0,
-                n_steps: 4000,
+                n_steps: 2000,
                 batch_size: 16,
                 n_accumulate: 1,
                 learning_rate: LrSchedule {

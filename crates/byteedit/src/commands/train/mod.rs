@@ -13,7 +13,7 @@ use byteedit_train::decoder::{self, DecoderInputs};
 use byteedit_train::export::export_base;
 use byteedit_train::judge::{self, JudgeRunConfig};
 use byteedit_train::vae::{self, VaeInputs};
-use byteedit_train::{Outcome, Result as TrainResult, RunContext, Source};
+use byteedit_train::{Outcome, Result as TrainResult, RunContext};
 use serde_json::json;
 
 use self::observer::Observer;
@@ -34,17 +34,8 @@ pub(crate) fn train_vae(settings: VaeSettings, printer: &Printer) -> anyhow::Res
     let VaeSettings { run, init } = settings;
     printer.note(format_args!("run folder: {}", run.folder.display()));
     let init = init.map(|init| parts::init_vae_folder(&init, &run.folder)).transpose()?;
-    let mut observer = Observer::new(printer);
-    let context = RunContext {
-        folder: &run.folder,
-        device: &run.device,
-        progress: &mut observer,
-        stop: stop_flag(printer)?,
-    };
     let inputs = VaeInputs { source: &run.source, init: init.as_deref() };
-    let outcome = vae::train(&run.config, &inputs, context)?;
-    drop(observer);
-    report(outcome, &run.folder, "vae", run.json, printer)
+    trained(&run, "vae", printer, |context| vae::train(&run.config, &inputs, context))
 }
 
 /// Trains an autoencoder's decoder.
@@ -55,16 +46,8 @@ pub(crate) fn train_decoder(settings: DecoderSettings, printer: &Printer) -> any
     let DecoderSettings { run, vae } = settings;
     printer.note(format_args!("run folder: {}", run.folder.display()));
     let vae = parts::init_vae_folder(&vae, &run.folder)?;
-    let mut observer = Observer::new(printer);
-    let context = RunContext {
-        folder: &run.folder,
-        device: &run.device,
-        progress: &mut observer,
-        stop: stop_flag(printer)?,
-    };
-    let outcome = decoder::train(&run.config, &DecoderInputs { source: &run.source, vae: &vae }, context)?;
-    drop(observer);
-    report(outcome, &run.folder, "vae", run.json, printer)
+    let inputs = DecoderInputs { source: &run.source, vae: &vae };
+    trained(&run, "vae", printer, |context| decoder::train(&run.config, &inputs, context))
 }
 
 /// Trains a base model.
@@ -77,17 +60,8 @@ pub(crate) fn train_base(settings: BaseSettings, printer: &Printer) -> anyhow::R
     let init = init.map(|init| parts::init_folder(&init, &run.folder)).transpose()?;
     let vae = parts::vae_folder(vae, init.as_deref(), &run.folder)?;
     printer.note(format_args!("autoencoder: {}", vae.display()));
-    let mut observer = Observer::new(printer);
-    let context = RunContext {
-        folder: &run.folder,
-        device: &run.device,
-        progress: &mut observer,
-        stop: stop_flag(printer)?,
-    };
     let inputs = BaseInputs { source: &run.source, vae: &vae, init: init.as_deref() };
-    let outcome = base::train(&run.config, &inputs, context)?;
-    drop(observer);
-    report(outcome, &run.folder, "model", run.json, printer)
+    trained(&run, "model", printer, |context| base::train(&run.config, &inputs, context))
 }
 
 /// Trains the judge.
@@ -95,7 +69,8 @@ pub(crate) fn train_base(settings: BaseSettings, printer: &Printer) -> anyhow::R
 /// # Errors
 /// Those of [`judge::train`].
 pub(crate) fn train_judge(run: RunSettings<JudgeRunConfig>, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    train_classifier(&run, "judge", judge::train, printer)
+    printer.note(format_args!("run folder: {}", run.folder.display()));
+    trained(&run, "judge", printer, |context| judge::train(&run.config, &run.source, context))
 }
 
 /// Trains the annotator.
@@ -106,22 +81,22 @@ pub(crate) fn train_annotator(
     run: RunSettings<AnnotatorRunConfig>,
     printer: &Printer,
 ) -> anyhow::Result<ExitStatus> {
-    train_classifier(&run, "annotator", annotator::train, printer)
+    printer.note(format_args!("run folder: {}", run.folder.display()));
+    trained(&run, "annotator", printer, |context| annotator::train(&run.config, &run.source, context))
 }
 
-fn train_classifier<C>(
+/// Starts a trainer with a progress line and Ctrl-C, and says how it ended; `made` is what it leaves in its folder.
+fn trained<C>(
     run: &RunSettings<C>,
-    name: &str,
-    train: fn(&C, &Source, RunContext<'_>) -> TrainResult<Outcome>,
+    made: &str,
     printer: &Printer,
+    train: impl FnOnce(RunContext<'_>) -> TrainResult<Outcome>,
 ) -> anyhow::Result<ExitStatus> {
-    let RunSettings { folder, config, source, device, json } = run;
-    printer.note(format_args!("run folder: {}", folder.display()));
+    let RunSettings { folder, device, json, .. } = run;
     let mut observer = Observer::new(printer);
-    let context = RunContext { folder, device, progress: &mut observer, stop: stop_flag(printer)? };
-    let outcome = train(config, source, context)?;
+    let outcome = train(RunContext { folder, device, progress: &mut observer, stop: stop_flag(printer)? })?;
     drop(observer);
-    report(outcome, folder, name, *json, printer)
+    report(outcome, folder, made, *json, printer)
 }
 
 /// Says how a run ended: the folder of what it made, or that it can be gone on with.
