@@ -4,6 +4,7 @@
 //! in an order that varies from run to run, and a training run must repeat bit for bit.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use crate::level::NoiseLevel;
 use crate::prediction::Prediction;
@@ -34,20 +35,53 @@ pub fn weighted_mse_per_item(output: Tensor<4>, target: Tensor<4>, weights: Tens
     mean((output - target).square() * weights.clone()) / mean(weights)
 }
 
-/// `min(SNR, γ)`, as the weight of an error in the network's own output (Hang et al. 2023).
-///
-/// The paper weighs the squared error in `x_0`. A squared error in `ε` is `SNR` times the one in `x_0`
-/// that it means, one in `v` `SNR + 1` times, so the weight is divided by that. `γ = 5` is the paper's
-/// choice. With `v` the weight is 0 at zero SNR: that level has to be learned from its neighbours.
-pub fn min_snr_weight(prediction: Prediction, level: NoiseLevel, gamma: f64) -> f64 {
-    let snr = level.snr();
-    match prediction {
-        Prediction::Sample => snr.min(gamma),
-        // min(SNR, γ) / SNR, without 0/0 at zero SNR.
-        Prediction::Epsilon => (gamma / snr).min(1.0),
-        Prediction::V => snr.min(gamma) / (snr + 1.0),
+/// How heavily a squared error counts at each noise level, whatever the network predicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossWeighting {
+    /// The error of the network's own output, at all levels alike.
+    #[default]
+    Output,
+    /// `min(SNR, γ)` on the error in `x_0` (Hang et al. 2023, whose choice is `γ = 5`). At zero SNR it is 0: that
+    /// level has to be learned from its neighbours.
+    MinSnr(f64),
+    /// `min(SNR + 1, γ)` on the error in `x_0`: an error in `v` (Salimans & Ho 2022, Section 4), held down
+    /// where there is hardly any noise and `v` says little of `x_0`.
+    MinSnrPlusOne(f64),
+}
+
+impl LossWeighting {
+    /// The limit `γ`, if there is one.
+    pub fn gamma(self) -> Option<f64> {
+        match self {
+            Self::Output => None,
+            Self::MinSnr(gamma) | Self::MinSnrPlusOne(gamma) => Some(gamma),
+        }
+    }
+
+    /// The weight of a squared error in the network's own output. A squared error in `ε` is `SNR` times
+    /// the one in `x_0` that it means, one in `v` `SNR + 1` times, so the weight on `x_0` is divided by that. At
+    /// zero SNR an output `ε` says nothing of `x_0`, and an error in `v` would weigh infinitely: there it has
+    /// the weight that it has at an SNR of [`MIN_SNR`].
+    pub fn weight(self, prediction: Prediction, level: NoiseLevel) -> f64 {
+        let snr = level.snr();
+        let on_x_0 = match self {
+            Self::Output => return 1.0,
+            Self::MinSnr(gamma) => snr.min(gamma),
+            Self::MinSnrPlusOne(gamma) => (snr + 1.0).min(gamma),
+        };
+        match (self, prediction) {
+            (_, Prediction::Sample) => on_x_0,
+            (_, Prediction::V) => on_x_0 / (snr + 1.0),
+            // min(SNR, γ) / SNR, without 0/0 at zero SNR.
+            (Self::MinSnr(gamma), Prediction::Epsilon) => (gamma / snr).min(1.0),
+            (_, Prediction::Epsilon) => on_x_0 / snr.max(MIN_SNR),
+        }
     }
 }
+
+/// The SNR at which the weight of an error in `ε` stops growing.
+pub const MIN_SNR: f64 = 1e-3;
 
 /// `Σ weight_i loss_i / batch`, as a scalar that can be differentiated.
 ///
@@ -69,7 +103,7 @@ mod tests {
     use burn::tensor::{Device, Tensor};
     use proptest::prelude::*;
 
-    use super::{min_snr_weight, mse_per_item, weighted_mean, weighted_mse_per_item};
+    use super::{LossWeighting, MIN_SNR, mse_per_item, weighted_mean, weighted_mse_per_item};
     use crate::level::NoiseLevel;
     use crate::prediction::Prediction;
 
@@ -103,14 +137,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_weights_are_one_weight_on_x_0(alpha_bar in 0.0001..0.9999_f64, error in 0.1..2.0_f64) {
+        fn the_weights_are_one_weight_on_x_0(alpha_bar in 0.002..0.9999_f64, error in 0.1..2.0_f64) {
             let level = NoiseLevel { timestep: 0.0, alpha_bar };
-            let on_x_0 = min_snr_weight(Prediction::Sample, level, 5.0) * error * error;
-            for prediction in [Prediction::Epsilon, Prediction::V] {
-                // An error of the output moves x_0 by the coefficient of the output.
-                let (_, gain) = prediction.coefficients(Prediction::Sample, level);
-                let weight = min_snr_weight(prediction, level, 5.0);
-                prop_assert!((weight * (error / gain).powi(2) / on_x_0 - 1.0).abs() < 1e-9, "{prediction:?}");
+            for weighting in [LossWeighting::MinSnr(5.0), LossWeighting::MinSnrPlusOne(5.0)] {
+                let on_x_0 = weighting.weight(Prediction::Sample, level) * error * error;
+                for prediction in [Prediction::Epsilon, Prediction::V] {
+                    // An error of the output moves x_0 by the coefficient of the output.
+                    let (_, gain) = prediction.coefficients(Prediction::Sample, level);
+                    let weight = weighting.weight(prediction, level);
+                    let found = weight * (error / gain).powi(2) / on_x_0;
+                    prop_assert!((found - 1.0).abs() < 1e-9, "{weighting:?} {prediction:?}");
+                }
             }
         }
     }
@@ -120,8 +157,10 @@ mod tests {
         for alpha_bar in [0.0, 1.0 - 1e-12] {
             let level = NoiseLevel { timestep: 0.0, alpha_bar };
             for prediction in [Prediction::Epsilon, Prediction::V, Prediction::Sample] {
-                let weight = min_snr_weight(prediction, level, 5.0);
+                let weight = LossWeighting::MinSnr(5.0).weight(prediction, level);
                 assert!((0.0..=5.0).contains(&weight), "{prediction:?} at {alpha_bar}: {weight}");
+                let weight = LossWeighting::MinSnrPlusOne(5.0).weight(prediction, level);
+                assert!((0.0..=1.0 / MIN_SNR).contains(&weight), "{prediction:?} at {alpha_bar}: {weight}");
             }
         }
     }

@@ -23,8 +23,11 @@ pub(crate) enum Use {
     Pairs = 6,
     /// The noise of the validation loss.
     Validation = 7,
-    /// The noise by which the decoder's gains are measured.
-    Gains = 8,
+    /// The noise by which the decoder's response is measured.
+    Response = 8,
+    /// Noise in the latents that a decoder learns to see through, and how strong it is.
+    LatentNoise = 9,
+    LatentNoiseStrength = 10,
 }
 
 /// Leaves room for every [`Use`] between two neighbouring indices.

@@ -67,3 +67,21 @@ fn pixels_get_nearer_and_the_adversary_learns() {
     // Two without an opinion; below that it tells truth and output apart.
     assert!(mean("discriminator", last) < 1.7, "{}", mean("discriminator", last));
 }
+
+#[test]
+fn noise_in_the_latents_makes_it_harder() {
+    let dir = tempfile::tempdir().unwrap();
+    let vae = dir.path().join("vae");
+    tiny::write_vae(&vae);
+    let source = tiny::source();
+    let l1 = |latent_noise: f64| {
+        let run = dir.path().join(latent_noise.to_string());
+        let config = byteedit_train::decoder::DecoderRunConfig { latent_noise, ..tiny::decoder_config() };
+        let inputs = DecoderInputs { source: &source, vae: &vae };
+        tiny::train_decoder(&config, &inputs, &run, &mut Silent, &AtomicBool::new(false)).unwrap();
+        let log = read_log(&run.join("log.jsonl")).unwrap();
+        log.iter().find_map(|record| record.values.get("l1").copied()).unwrap()
+    };
+    let (clean, noised) = (l1(0.0), l1(3.0));
+    assert!(noised > clean, "{noised} with noise, {clean} without");
+}

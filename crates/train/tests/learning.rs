@@ -3,6 +3,7 @@
 mod tiny;
 
 use byteedit_diffusion::Prediction;
+use byteedit_diffusion::loss::LossWeighting;
 use byteedit_train::TrainError;
 use byteedit_train::base::{BaseInputs, BaseRunConfig};
 use byteedit_train::optim::{Decay, LrSchedule};
@@ -78,7 +79,7 @@ fn every_option_of_the_loss_takes_part() {
     };
     let plain = loss("plain", |_| {});
     for (name, other) in [
-        ("min-snr", loss("min-snr", |config| config.loss.min_snr_gamma = Some(5.0))),
+        ("min-snr", loss("min-snr", |config| config.loss.weighting = LossWeighting::MinSnr(5.0))),
         ("dropout", loss("dropout", |config| config.loss.caption_dropout = 1.0)),
         ("offset", loss("offset", |config| config.loss.offset_noise = 0.2)),
         ("sample", loss("sample", |config| config.schedule.prediction_type = Prediction::Sample)),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use byteedit_diffusion::loss::LossWeighting;
 use byteedit_diffusion::{
     BetaSchedule, NoiseSchedule, NoiseScheduleConfig, Prediction, SamplerKind, TimestepSpacing,
 };
@@ -54,9 +55,9 @@ pub struct DenoisingLossConfig {
     /// Share of the captions that are replaced by the empty one, so that guidance has something to push
     /// away from (Ho & Salimans 2022, Algorithm 1).
     pub caption_dropout: f32,
-    /// `γ` of min-SNR weighting (Hang et al. 2023); none if absent.
+    /// How heavily errors count at each noise level: `"output"`, `{"min_snr": γ}` or `{"min_snr_plus_one": γ}`.
     #[serde(default)]
-    pub min_snr_gamma: Option<f64>,
+    pub weighting: LossWeighting,
     /// Strength of the noise's common shift (Guttenberg 2023); 0 for none.
     pub offset_noise: f64,
     /// Weight of an error outside of the mask, where one inside has 1. What is predicted there is thrown away
@@ -158,7 +159,7 @@ impl BaseRunConfig {
             pool: PoolConfig { capacity: 20_000, n_initial: 4000, uses_per_sample: 4.0 },
             loss: DenoisingLossConfig {
                 caption_dropout: 0.1,
-                min_snr_gamma: None,
+                weighting: LossWeighting::MinSnrPlusOne(20.0),
                 offset_noise: 0.0,
                 weight_outside: 0.1,
                 channel_gain_power: 1.0,
@@ -241,7 +242,7 @@ impl BaseRunConfig {
         self.samples.validate()?;
         let DenoisingLossConfig {
             caption_dropout,
-            min_snr_gamma,
+            weighting,
             offset_noise,
             weight_outside,
             channel_gain_power,
@@ -250,8 +251,8 @@ impl BaseRunConfig {
         if !(0.0..=1.0).contains(&caption_dropout) {
             return Err(TrainError::config("loss.caption_dropout", caption_dropout, "from 0 to 1"));
         }
-        if let Some(gamma) = min_snr_gamma.filter(|gamma| !(*gamma > 0.0 && gamma.is_finite())) {
-            return Err(TrainError::config("loss.min_snr_gamma", gamma, "a positive number, or absent"));
+        if let Some(gamma) = weighting.gamma().filter(|gamma| !(*gamma > 0.0 && gamma.is_finite())) {
+            return Err(TrainError::config("loss.weighting", gamma, "a positive number"));
         }
         if !(offset_noise >= 0.0 && offset_noise.is_finite()) {
             return Err(TrainError::config("loss.offset_noise", offset_noise, "0 or more"));
@@ -332,7 +333,7 @@ mod tests {
                 "`data.picture_size` is 120, but it must be a positive multiple of 32",
             ),
             (message(|c| c.loss.caption_dropout = 1.5), "`loss.caption_dropout` is 1.5"),
-            (message(|c| c.loss.min_snr_gamma = Some(0.0)), "`loss.min_snr_gamma` is 0"),
+            (message(|c| c.loss.weighting = LossWeighting::MinSnr(0.0)), "`loss.weighting` is 0"),
             (message(|c| c.loss.offset_noise = -0.1), "`loss.offset_noise` is -0.1"),
             (message(|c| c.loss.weight_outside = 0.0), "`loss.weight_outside` is 0"),
             (message(|c| c.loss.channel_gain_power = 2.0), "`loss.channel_gain_power` is 2"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use byteedit_diffusion::loss::{min_snr_weight, weighted_mean, weighted_mse_per_item};
+use byteedit_diffusion::loss::{LossWeighting, weighted_mean, weighted_mse_per_item};
 use byteedit_diffusion::{NoiseLevel, NoiseSchedule, add_noise, offset_noise};
 use byteedit_models::flops::{TRAINING_FACTOR, clip_text, unet};
 use byteedit_models::tokenizer::ClipTokenizer;
@@ -60,7 +60,7 @@ impl<'a> Denoising<'a> {
             timestep_shift: config.loss.timestep_shift,
             caption_dropout: config.loss.caption_dropout,
         };
-        let loss = DenoisingLoss { schedule, min_snr_gamma: config.loss.min_snr_gamma, weights };
+        let loss = DenoisingLoss { schedule, weighting: config.loss.weighting, weights };
         Ok(Self { config, draws, loss, pool, validation, empty_ids, device })
     }
 
@@ -79,7 +79,7 @@ impl<'a> Denoising<'a> {
 /// What is minimised.
 pub(super) struct DenoisingLoss {
     pub(super) schedule: NoiseSchedule,
-    pub(super) min_snr_gamma: Option<f64>,
+    pub(super) weighting: LossWeighting,
     pub(super) weights: LatentWeights,
 }
 
@@ -100,10 +100,8 @@ impl DenoisingLoss {
         let target = prediction.target(batch.latents.clone(), noise, levels);
         let places = self.weights.of(batch.edit_mask.clone());
         let errors = weighted_mse_per_item(batch.predict(model, x_t, levels), target, places);
-        let weight = |level: &NoiseLevel| {
-            self.min_snr_gamma.map_or(1.0, |gamma| min_snr_weight(prediction, *level, gamma))
-        };
-        let weights: Vec<f64> = levels.iter().map(weight).collect();
+        let weights: Vec<f64> =
+            levels.iter().map(|level| self.weighting.weight(prediction, *level)).collect();
         Loss { total: weighted_mean(errors, &weights), parts: Vec::new() }
     }
 }

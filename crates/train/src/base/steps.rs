@@ -44,7 +44,7 @@ impl BaseSteps {
         let noise = normal(seed, Use::Diffusion, 0, batch.latents.dims(), device);
         let gains = vec![1.0; config.unet.out_channels];
         let weights = LatentWeights::new(&config.loss, &gains, device);
-        let loss = DenoisingLoss { schedule, min_snr_gamma: config.loss.min_snr_gamma, weights };
+        let loss = DenoisingLoss { schedule, weighting: config.loss.weighting, weights };
         Ok(Self { config, loss, learner, batch, noise, levels })
     }
 

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 use byteedit_data::Split;
-use byteedit_diffusion::loss::{mse_per_item, weighted_mse_per_item};
+use byteedit_diffusion::loss::{LossWeighting, mse_per_item, weighted_mse_per_item};
 use byteedit_diffusion::{NoiseLevel, NoiseSchedule, Prediction, add_noise};
 
 use super::BaseModel;
 use super::batch::Batch;
-use super::weights::{LatentWeights, channel_gains};
+use super::weights::LatentWeights;
 use crate::Result;
 use crate::latents::{CachedSample, Encoder, Geometry};
 use crate::random::{Use, normal};
+use crate::vae::picture_response;
 
 /// Pairs that are evaluated at once.
 const BATCH: usize = 32;
 /// Pictures on which the decoder's gains are measured.
 const GAIN_PICTURES: usize = 8;
+/// The squared error in `v`, whatever the network predicts; held down where there is hardly any noise.
+const IN_V: LossWeighting = LossWeighting::MinSnrPlusOne(20.0);
 /// Pairs and noise are the same in every run, so that runs can be compared.
 const SEED: u64 = 0;
 
@@ -44,7 +47,7 @@ impl Validation {
         let items: Vec<_> =
             samples.iter().take(GAIN_PICTURES).map(|sample| (sample, sample.ids.as_slice())).collect();
         let latents = Batch::gather(&items, geometry, &encoder.device).latents;
-        let gains = channel_gains(&encoder.vae, &latents);
+        let gains = picture_response(&encoder.vae, &latents).diagonal().iter().copied().collect();
         Ok(Self { samples, levels, geometry, gains })
     }
 
@@ -53,9 +56,9 @@ impl Validation {
         &self.gains
     }
 
-    /// `loss` over all timesteps and `loss_t0..loss_t3` over each quarter of them, cleanest first; and
-    /// `inside`, `inside_t0..inside_t3`: the same under the mask alone, channels weighted by the decoder's gain,
-    /// which is the pixels' error to first order.
+    /// `loss`, the squared error in `v` whatever the network predicts, over all timesteps, and
+    /// `loss_t0..loss_t3` over each quarter of them, cleanest first; and `inside`, `inside_t0..inside_t3`: the same
+    /// under the mask alone, channels weighted by the decoder's gain, which is the pixels' error to first order.
     pub(super) fn measure(
         &self,
         model: &BaseModel,
@@ -72,8 +75,12 @@ impl Validation {
             let target = prediction.target(batch.latents.clone(), noise, levels);
             let output = batch.predict(model, x_t, levels);
             let places = pixels.of(batch.edit_mask.clone());
-            errors.extend(numbers(mse_per_item(output.clone(), target.clone())));
-            inside.extend(numbers(weighted_mse_per_item(output, target, places)));
+            let in_v = |errors: Tensor<1>| {
+                let errors = numbers(errors).into_iter().zip(levels);
+                errors.map(|(error, level)| error * IN_V.weight(prediction, *level)).collect::<Vec<_>>()
+            };
+            errors.extend(in_v(mse_per_item(output.clone(), target.clone())));
+            inside.extend(in_v(weighted_mse_per_item(output, target, places)));
         }
         by_quarter("loss", &errors).chain(by_quarter("inside", &inside)).collect()
     }

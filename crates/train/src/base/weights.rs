@@ -1,13 +1,8 @@
 //! Which latents the loss minds: those under the mask, and those that change the picture.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use byteedit_models::vae::AutoencoderKL;
 
 use super::DenoisingLossConfig;
-use crate::random::{Use, normal};
-
-/// Strength of the noise that the decoder's answer is measured with: small beside latents of unit variance.
-const PROBE: f32 = 0.1;
 
 /// A weight for every latent.
 #[derive(Clone, Debug)]
@@ -44,25 +39,6 @@ impl LatentWeights {
     pub(super) fn of(&self, edit_mask: Tensor<4>) -> Tensor<4> {
         (edit_mask * (1.0 - self.outside) + self.outside) * self.channels.clone()
     }
-}
-
-/// How strongly the picture answers to each channel: `E |D(z + δ n) - D(z)|² / δ²` for unit noise `n` in that
-/// channel alone.
-///
-/// # Shapes
-/// - `latents`: `[batch, channels, height, width]`, scaled, of any pictures
-pub(super) fn channel_gains(vae: &AutoencoderKL, latents: &Tensor<4>) -> Vec<f64> {
-    let [batch, channels, height, width] = latents.dims();
-    let plain = vae.pixels_from_latents(latents.clone());
-    let noise = normal(0, Use::Gains, 0, [batch, 1, height, width], &latents.device()) * PROBE;
-    let answer = |channel: usize| {
-        let of_channel = latents.clone().narrow(1, channel, 1) + noise.clone();
-        let moved =
-            latents.clone().slice_assign([0..batch, channel..channel + 1, 0..height, 0..width], of_channel);
-        let change = (vae.pixels_from_latents(moved) - plain.clone()).square().mean().into_scalar::<f32>();
-        f64::from(change / (PROBE * PROBE))
-    };
-    (0..channels).map(answer).collect()
 }
 
 #[cfg(test)]

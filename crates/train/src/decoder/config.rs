@@ -27,6 +27,11 @@ pub struct DecoderRunConfig {
     pub data_sha256: String,
     /// Side of the crops in pixels, a multiple of the network's downscale.
     pub crop_size: usize,
+    /// Noise in the scaled latents that the decoder learns to see through, since a diffusion model's latents are
+    /// not quite an encoder's: in each picture its strength is the size of a normal draw of this deviation
+    /// (Zheng et al. 2025, arXiv 2510.11690). 0 for none.
+    #[serde(default)]
+    pub latent_noise: f64,
     /// The loss.
     pub loss: DecoderLossConfig,
     /// Width of each layer of the adversary, each of which halves the resolution; multiples of 8.
@@ -63,6 +68,7 @@ impl DecoderRunConfig {
             init_sha256: String::new(),
             data_sha256: String::new(),
             crop_size: 64,
+            latent_noise: 0.2,
             loss: DecoderLossConfig {
                 pixels: PixelLossConfig { l1: 1.0, mse: 1.0, gradient: 0.0, chroma: 0.5 },
                 adversarial: 0.3,
@@ -109,6 +115,7 @@ impl DecoderRunConfig {
     pub fn validate(&self, downscale: usize) -> Result<()> {
         validate_side("crop_size", self.crop_size, downscale)?;
         self.loss.pixels.validate()?;
+        validate_weight("latent_noise", self.latent_noise)?;
         validate_weight("loss.adversarial", self.loss.adversarial)?;
         let widths = &self.discriminator_channels;
         let is_width = |width: &usize| (1..=MAX_WIDTH).contains(width) && width.is_multiple_of(GROUPS);

@@ -67,6 +67,23 @@ impl<'a> Sharpening<'a> {
         let held_out = HeldOut::new(source, &config.validation, config.crop_size)?;
         Ok(Self { config, source, device, vae, held_out })
     }
+
+    /// Latents of pictures `first..` with noise in them.
+    ///
+    /// # Shapes
+    /// - `latents`, result: `[batch, channels, height, width]`, not scaled
+    fn noised(&self, latents: Tensor<4>, first: u64) -> Tensor<4> {
+        let DecoderRunConfig { training, latent_noise, .. } = self.config;
+        if *latent_noise == 0.0 {
+            return latents;
+        }
+        let deviation = latent_noise / self.vae.config().scaling_factor;
+        let shape = latents.dims();
+        let noise = normal(training.seed, Use::LatentNoise, first, shape, self.device);
+        let strength =
+            normal(training.seed, Use::LatentNoiseStrength, first, [shape[0], 1, 1, 1], self.device);
+        latents + noise * strength.abs() * deviation
+    }
 }
 
 impl Objective for Sharpening<'_> {
@@ -79,7 +96,7 @@ impl Objective for Sharpening<'_> {
         let pixels: Tensor<4> = pixels_from_pictures(&crops, self.device);
         let posterior = self.vae.encode(pixels.clone());
         let noise = normal(training.seed, Use::Posterior, first, posterior.mean.dims(), self.device);
-        let output = model.in_place_of(&self.vae).decode(posterior.sample(noise));
+        let output = model.in_place_of(&self.vae).decode(self.noised(posterior.sample(noise), first));
         let Loss { total, mut parts } = pixel_loss(&loss.pixels, output.clone(), pixels.clone());
         let fooled = model.discriminator.generator_loss(output.clone());
         let told_apart = model.discriminator.hinge_loss(pixels, output);

@@ -10,6 +10,7 @@ mod config;
 mod held_out;
 mod loss;
 mod objective;
+mod response;
 mod start;
 mod steps;
 mod whiten;
@@ -22,7 +23,7 @@ use byteedit_models::store::{Precision, save_component};
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_nn::Init;
 
-pub use basis::{LatentMoments, with_unit_latents};
+pub use basis::{LatentStatistics, with_graded_latents};
 pub use config::{PixelLossConfig, VaeLossConfig, VaeRunConfig, VaeValidationConfig};
 pub use steps::VaeSteps;
 
@@ -30,6 +31,7 @@ pub(crate) use config::{validate_side, validate_weight};
 pub(crate) use held_out::HeldOut;
 pub(crate) use loss::{mean, pixel_loss};
 pub(crate) use objective::crops;
+pub(crate) use response::picture_response;
 pub(crate) use start::data_sha256;
 
 use self::objective::Reconstruction;
@@ -75,12 +77,12 @@ pub fn train(config: &VaeRunConfig, inputs: &VaeInputs<'_>, context: RunContext<
 }
 
 /// Writes the averaged weights of the newest checkpoint of a run as a diffusers component into `out`,
-/// its latents in a basis of unit moments. Returns the moments that they had before. The run itself may still
+/// its latents in the basis that diffusion is given. Returns what they were like before. The run itself may still
 /// be going on.
 ///
 /// # Errors
 /// A folder without a usable run, a source that it was not trained on, or an `out` that cannot be written.
-pub fn export(folder: &Path, source: &Source, out: &Path, device: &Device) -> Result<LatentMoments> {
+pub fn export(folder: &Path, source: &Source, out: &Path, device: &Device) -> Result<LatentStatistics> {
     let config = VaeRunConfig::of_run(folder)?;
     if data_sha256(source)? != config.data_sha256 {
         return Err(TrainError::OtherData { folder: folder.to_owned() });
@@ -96,9 +98,9 @@ fn finish(
     source: &Source,
     out: &Path,
     device: &Device,
-) -> Result<LatentMoments> {
-    let moments = LatentMoments::measure(&vae, source, config.validation.picture_size, device)?;
-    let vae = with_unit_latents(vae, &moments);
+) -> Result<LatentStatistics> {
+    let statistics = LatentStatistics::measure(&vae, source, config.validation.picture_size, device)?;
+    let vae = with_graded_latents(vae, &statistics);
     save_component(&vae, out, Precision::F16, &std::collections::BTreeMap::new())?;
-    Ok(moments)
+    Ok(statistics)
 }

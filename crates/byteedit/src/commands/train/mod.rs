@@ -153,7 +153,10 @@ pub(crate) fn train_export(args: TrainExportArgs, printer: &Printer) -> anyhow::
         RunKind::Vae => {
             let channel_rms = vae::export(&run, &source, &out, &device)?.channel_rms();
             let shown: Vec<_> = channel_rms.iter().map(|rms| format!("{rms:.3}")).collect();
-            printer.note(format_args!("latents brought to unit variance from {}", shown.join(" ")));
+            printer.note(format_args!(
+                "latents brought to a mean variance of 1 from deviations of {}",
+                shown.join(" ")
+            ));
             json!({ "kind": "vae", "output": out, "channel_rms": channel_rms })
         }
         RunKind::Decoder => bail!(
