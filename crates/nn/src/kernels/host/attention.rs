@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::matrix::steps;
 use super::pack::{self, Right};
-use super::product::{Left, MAX_VECTORS, SharedOut, lanes, panel_product};
+use super::product::{Left, SharedOut, lanes, panel_product, panel_vectors};
 use super::scratch::{parts, with_scratch};
 use super::softmax::{Seen, scale_columns};
 use super::turn::turn;
@@ -119,7 +119,7 @@ impl Task<'_> {
         softmax: SharedOut<'_>,
     ) {
         let AttentionShape { tokens, keys, d_head, .. } = self.shape;
-        let largest = MAX_VECTORS * lanes();
+        let largest = panel_vectors() * lanes();
         let block = even(keys, KEYS);
         let per_panel = (2 * d_head + 3) * largest;
         with_scratch([panels.len() * per_panel, block.max(d_head) * largest], |buffer, scores| {

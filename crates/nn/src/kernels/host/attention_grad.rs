@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::attention::{AttentionShape, HeadOffsets, even};
 use super::matrix::steps;
 use super::pack::{self, Right};
-use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lanes, panel_product};
+use super::product::{Columns, Left, Product, SharedOut, Start, lanes, panel_product, panel_vectors};
 use super::scratch::{parts, with_scratch};
 use super::softmax::{Query, differentiate};
 use super::turn::turn;
@@ -123,7 +123,7 @@ impl Task<'_> {
         let queries = self.queries();
         let AttentionShape { keys, tokens, d_head, .. } = self.shape;
         let lanes = lanes();
-        let largest = MAX_VECTORS * lanes;
+        let largest = panel_vectors() * lanes;
         let (turned, rows) = (d_head * largest, d_head.next_multiple_of(lanes) * largest);
         let block = self.block * largest;
         let lengths = [turned, turned, rows, turned, turned, block, block];

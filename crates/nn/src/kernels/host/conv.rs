@@ -13,7 +13,7 @@ use super::band::{Band, Bands, Window};
 use super::matrix::{DEPTH, steps};
 use super::output::written;
 use super::pack::{self, Positions};
-use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lanes};
+use super::product::{Columns, Left, Product, SharedOut, Start, lanes, panel_vectors};
 use super::scratch::{with_kept, with_scratch};
 use super::sums::sum;
 use super::winograd;
@@ -153,7 +153,7 @@ impl BandTask<'_> {
         let panels = self.panels(run, lanes);
         let n_channels = (DEPTH / area).clamp(1, channels_in);
         let taps = bands.tap_offsets(n_channels);
-        let lengths = [n_channels * bands.channel_stride(), taps.len() * MAX_VECTORS * lanes];
+        let lengths = [n_channels * bands.channel_stride(), taps.len() * panel_vectors() * lanes];
         with_scratch(lengths, |padded, packed| {
             for first in (0..channels_in).step_by(n_channels) {
                 let channels = first..(first + n_channels).min(channels_in);
@@ -167,7 +167,7 @@ impl BandTask<'_> {
                 bands.fill(padded, (x, channels_in), channels, &self.band);
                 for (index, columns) in panels.iter().copied().enumerate() {
                     let right = &mut packed[..taps.len() * columns.n_vectors() * lanes];
-                    let vector = index * MAX_VECTORS;
+                    let vector = index * panel_vectors();
                     positions.pack(right, padded, taps, vector..vector + columns.n_vectors());
                     // SAFETY: the tasks have bands or channels of their own.
                     #[expect(unsafe_code, reason = "tasks share the output's planes")]
@@ -189,7 +189,7 @@ impl BandTask<'_> {
         });
         vectors
             .collect::<Vec<_>>()
-            .chunks(MAX_VECTORS)
+            .chunks(panel_vectors())
             .map(|chunk| Columns::new(chunk.iter().copied()))
             .collect()
     }

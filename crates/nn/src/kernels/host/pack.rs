@@ -6,13 +6,13 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::output::written;
-use super::product::MAX_VECTORS;
+use super::product::panel_vectors;
 use super::turn::turn;
 
 /// Cuts `n` columns, rounded up to whole vectors, into panels as even as they go.
 pub(super) fn panels(n: usize, lanes: usize) -> Vec<Range<usize>> {
     let n_vectors = n.div_ceil(lanes);
-    let n_panels = n_vectors.div_ceil(MAX_VECTORS);
+    let n_panels = n_vectors.div_ceil(panel_vectors());
     let start = |panel: usize| panel * n_vectors / n_panels * lanes;
     (0..n_panels).map(|panel| start(panel)..start(panel + 1)).collect()
 }
@@ -149,8 +149,15 @@ mod tests {
     #[test]
     fn panels_cover_all_columns_evenly() {
         assert_eq!(panels(64, 16), [0..32, 32..64]);
-        assert_eq!(panels(100, 16), [0..32, 32..64, 64..112]);
         assert_eq!(panels(3, 8).len(), 1);
+        for n in 1..200 {
+            let (panels, n_vectors) = (panels(n, 16), n.div_ceil(16));
+            assert_eq!((panels[0].start, panels[panels.len() - 1].end), (0, 16 * n_vectors));
+            assert!(panels.windows(2).all(|pair| pair[0].end == pair[1].start), "{panels:?}");
+            assert!(panels.len() == n_vectors.div_ceil(panel_vectors()), "{panels:?}");
+            let widths: Vec<usize> = panels.iter().map(|panel| panel.len() / 16).collect();
+            assert!(widths.iter().max().unwrap() - widths.iter().min().unwrap() <= 1, "{panels:?}");
+        }
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub(super) enum Start<'a> {
     Out,
 }
 
-/// Largest number of vectors in a panel: with eight rows, 24 sums in a machine's 32 registers.
-pub(super) const MAX_VECTORS: usize = 3;
+/// Most vectors that a panel has on any machine.
+const MAX_VECTORS: usize = 3;
 
 /// Columns of the output that one panel covers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,7 +47,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Of at most [`MAX_VECTORS`] vectors, each where its row 0 starts and how many lanes are wanted.
+    /// Of at most [`panel_vectors`] vectors, each where its row 0 starts and how many lanes are wanted.
     pub(super) fn new(vectors: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut columns = Self::default();
         for (start, length) in vectors {
@@ -158,6 +158,20 @@ pub(super) fn lanes() -> usize {
     Arch::new().dispatch(Lanes)
 }
 
+/// Largest number of vectors in a panel: with eight rows, 24 sums in a machine's 32 registers; with six rows, twelve
+/// sums in 16, where three vectors and four rows would leave no register for what the compiler has to keep.
+pub(super) fn panel_vectors() -> usize {
+    struct PanelVectors;
+    impl WithSimd for PanelVectors {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            if S::REGISTER_COUNT >= 32 { MAX_VECTORS } else { 2 }
+        }
+    }
+    Arch::new().dispatch(PanelVectors)
+}
+
 /// All rows of the left matrix times one panel.
 #[derive(Debug)]
 pub(super) struct Product<'a> {
@@ -186,6 +200,7 @@ impl Product<'_> {
         let width = self.columns.n_vectors * lanes();
         let n_rows = rows.len();
         assert!(n_rows > 0 && !columns.is_empty() && width > 0, "an empty product; this is a bug");
+        assert!(self.columns.n_vectors <= panel_vectors(), "a panel is too wide; this is a bug");
         assert!(largest(rows) + largest(columns) < values.len(), "the left side is too short; this is a bug");
         assert!(columns.len() * width <= self.right.len(), "the right side is too short; this is a bug");
         for v in 0..self.columns.n_vectors {
@@ -219,12 +234,10 @@ impl WithSimd for Product<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match (S::REGISTER_COUNT >= 32, self.columns.n_vectors) {
-            (true, 1) => multiply::<S, 8, 1>(simd, &self),
+            (_, 1) => multiply::<S, 8, 1>(simd, &self),
             (true, 2) => multiply::<S, 8, 2>(simd, &self),
             (true, _) => multiply::<S, 8, 3>(simd, &self),
-            (false, 1) => multiply::<S, 4, 1>(simd, &self),
-            (false, 2) => multiply::<S, 4, 2>(simd, &self),
-            (false, _) => multiply::<S, 4, 3>(simd, &self),
+            (false, _) => multiply::<S, 6, 2>(simd, &self),
         }
     }
 }

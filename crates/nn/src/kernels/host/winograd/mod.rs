@@ -20,7 +20,7 @@ use super::band::Window;
 use super::conv::ConvShape;
 use super::matrix::steps;
 use super::pack;
-use super::product::{Columns, Left, MAX_VECTORS, Product, SharedOut, Start, lanes};
+use super::product::{Columns, Left, Product, SharedOut, Start, lanes, panel_vectors};
 use super::scratch::{parts, with_kept, with_scratch};
 use tiles::{Layout, OutChannels, TileRows};
 use transform::{OfGradient, OfInput};
@@ -88,7 +88,7 @@ pub(super) fn convolve(x: &[f32], weight: Left<'_>, bias: Option<&[f32]>, shape:
 fn balanced_panels(n: usize) -> Vec<Range<usize>> {
     let (lanes, n_threads) = (lanes(), rayon::current_num_threads());
     let n_vectors = n / lanes;
-    let n_panels = n_vectors.div_ceil(MAX_VECTORS).next_multiple_of(n_threads).min(n_vectors);
+    let n_panels = n_vectors.div_ceil(panel_vectors()).next_multiple_of(n_threads).min(n_vectors);
     let start = |panel: usize| panel * n_vectors / n_panels * lanes;
     (0..n_panels).map(|panel| start(panel)..start(panel + 1)).collect()
 }
