@@ -13,7 +13,8 @@ use crate::request::Sampling;
 pub(crate) struct Conditions {
     /// 1 = repaint, `[n, 1, side, side]`.
     pub(crate) edit_mask: Tensor<4>,
-    /// Latents of the canvases with grey holes, `[n, channels, side, side]`; inpainting models only.
+    /// Latents of the canvases with their holes as [`Hole`](crate::Hole) has it, `[n, channels, side, side]`; inpainting
+    /// models only.
     pub(crate) masked_latents: Option<Tensor<4>>,
     /// Latents of the canvases with all that is kept of them, `[n, channels, side, side]`; see [`Source`].
     pub(crate) source_latents: Option<Tensor<4>>,
@@ -93,7 +94,7 @@ fn latent_masks(canvases: &[Canvas<'_>], model: &EditModel) -> Tensor<4> {
 
 /// The mask at the latents' size by nearest neighbour, as diffusers shrinks it and as models are
 /// trained. A mask so thin that nothing would be left keeps every latent that it touches.
-fn latent_mask(edit_mask: &Mask, size: Size) -> Mask {
+pub(crate) fn latent_mask(edit_mask: &Mask, size: Size) -> Mask {
     let nearest = edit_mask.resize_nearest(size);
     if nearest.repaints().any(|repaint| repaint) { nearest } else { edit_mask.resize_covering(size) }
 }

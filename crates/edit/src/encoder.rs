@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Int, Tensor, TensorData};
-use byteedit_image::{Mask, UnitImage, fill};
+use byteedit_image::{Mask, Size, UnitImage, fill};
 
 use crate::canvas::Canvas;
-use crate::condition::{keep_mask, pixels_from_images};
-use crate::error::Result;
+use crate::condition::{keep_mask, latent_mask, pixels_from_images};
+use crate::error::{EditError, Result};
+use crate::hole::{Hole, write_places};
 use crate::model::EditModel;
 use crate::result::Work;
 
@@ -26,13 +27,13 @@ pub(crate) struct Encoder {
 /// A canvas in the latents of the model, each `[1, channels, side, side]`.
 #[derive(Clone)]
 pub(crate) struct CanvasLatents {
-    /// Of the canvas with a grey hole; inpainting models only.
+    /// Of the canvas with its hole as [`Hole`] has it; inpainting models only.
     pub(crate) masked: Option<Tensor<4>>,
     /// As the [`Source`] asked for says.
     pub(crate) source: Option<Tensor<4>>,
 }
 
-/// Which latents stand for what is kept of a canvas, besides those with the grey hole.
+/// Which latents stand for what is kept of a canvas, besides those with the hole.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
     Nothing,
@@ -84,20 +85,40 @@ impl Encoder {
         // One at a time: an autoencoder needs far more memory than what it gives.
         let pixels = pixels_from_images([canvas.image].into_iter(), model);
         let vae = &model.parts().vae;
-        let masked = model
-            .is_inpainting()
-            .then(|| vae.latents_from_pixels(pixels.clone() * keep_mask(canvas.edit_mask, model.device())));
+        let mut encode = |pixels| {
+            self.work.n_encoded += 1;
+            vae.latents_from_pixels(pixels)
+        };
+        let hole = model.is_inpainting().then(|| model.hole());
+        let filled = if matches!(source, Source::Filled) || hole == Some(Hole::Guess) {
+            let filled = fill::harmonic(canvas.image, canvas.edit_mask)?;
+            Some(encode(pixels_from_images([&filled].into_iter(), model)))
+        } else {
+            None
+        };
+        let masked = match (hole, &filled) {
+            (None, _) => None,
+            (Some(Hole::Guess), Some(filled)) => Some(guess(model, filled, canvas.edit_mask)?),
+            (Some(_), _) => Some(encode(pixels.clone() * keep_mask(canvas.edit_mask, model.device()))),
+        };
         let source = match source {
             Source::Nothing => None,
-            Source::Picture => Some(vae.latents_from_pixels(pixels)),
-            Source::Filled => {
-                let filled = fill::harmonic(canvas.image, canvas.edit_mask)?;
-                Some(vae.latents_from_pixels(pixels_from_images([&filled].into_iter(), model)))
-            }
+            Source::Picture => Some(encode(pixels)),
+            Source::Filled => filled,
         };
-        self.work.n_encoded += usize::from(masked.is_some()) + usize::from(source.is_some());
         let latents = CanvasLatents { masked, source };
         self.start.get_or_insert_with(|| (canvas.image.clone(), canvas.edit_mask.clone(), latents.clone()));
         Ok(latents)
     }
+}
+
+/// The latents of a filled canvas with the place in the hole, see [`Hole::Guess`].
+fn guess(model: &EditModel, filled: &Tensor<4>, edit_mask: &Mask) -> Result<Tensor<4>> {
+    let Some(hole) = edit_mask.bounding_box() else { return Ok(filled.clone()) };
+    let failed = |reason: String| EditError::Device { reason };
+    let data = filled.clone().try_into_data().map_err(|error| failed(error.to_string()))?.convert::<f32>();
+    let mut values = data.try_to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;
+    let [_, height, width] = model.latent_shape();
+    write_places(&mut values, &latent_mask(edit_mask, Size::new(width, height)), hole, model.downscale());
+    Ok(Tensor::from_data(TensorData::new(values, filled.dims()), model.device()))
 }

@@ -43,6 +43,7 @@ pub mod canvas;
 mod condition;
 mod encoder;
 mod error;
+pub mod hole;
 pub mod memory;
 pub mod model;
 mod network;
@@ -54,6 +55,7 @@ pub mod watch;
 
 pub use canvas::{Canvas, Painted};
 pub use error::{EditError, Result};
+pub use hole::Hole;
 pub use memory::{MemoryNeed, NetworkConfigs};
 pub use model::{Concept, Defaults, EditModel, EmbeddedFiles, ModelCard, ModelInfo, ModelParts, UnknownWord};
 pub use request::{

@@ -250,7 +250,7 @@ fn colour_matching_closes_the_seam() {
 /// neither directly nor by resampling, which mixes pixels across the edge of the mask.
 #[test]
 fn what_lies_under_the_mask_has_no_say() {
-    for kind in [Kind::Inpainting, Kind::Plain] {
+    for kind in [Kind::Inpainting, Kind::Plain, Kind::Guessing] {
         let result = |under: f32| {
             let mut image = UnitImage::filled(Size::new(60, 60), [0.3, 0.5, 0.7]);
             let mask = box_mask(image.size(), Rect::new(13, 10, 31, 37));

@@ -48,6 +48,13 @@ fn a_model_that_keeps_latents_encodes_the_canvas_twice() {
     assert_eq!(Work { n_encoded: 1, ..found }, work(Kind::Inpainting, &request));
 }
 
+/// What is filled for the network would do for what is kept.
+#[test]
+fn a_model_that_sees_a_guess_encodes_the_canvas_once() {
+    let request = simple(settings(TaskKind::Edit));
+    assert_eq!(work(Kind::Guessing, &request), work(Kind::Inpainting, &request));
+}
+
 /// Six pictures in batches of four: texts and canvas are those of one.
 #[test]
 fn pictures_of_one_edit_share_their_conditions() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use byteedit_edit::{Concept, Defaults};
+use byteedit_edit::{Concept, Defaults, Hole};
 use byteedit_models::Component;
 use byteedit_models::store::{Precision, save_component};
 use byteedit_models::text::CLIPTextModel;
@@ -39,6 +39,9 @@ pub struct ModelCard {
     /// Whether kept latents are to be blended in: where errors outside of the mask weighed less.
     #[serde(default)]
     pub keeps_unmasked: bool,
+    /// What it was shown inside the mask.
+    #[serde(default)]
+    pub hole: Hole,
     /// Pictures trained on.
     pub n_images: u64,
     /// Optimiser steps made.
@@ -89,6 +92,7 @@ fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Re
         words: words_of(captions.iter().map(String::as_str)).into_iter().collect(),
         defaults: Defaults { n_steps, guidance_scale, sampler: sampler.parse()? },
         keeps_unmasked: config.loss.keeps_unmasked(),
+        hole: config.hole,
         n_images: state.header.n_images,
         n_steps: state.header.step,
         provenance: config.provenance.clone(),

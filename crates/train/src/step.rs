@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::optim::{AdamW, Ema, Gradients, StepSize};
+use crate::optim::{Ema, Gradients, Optimizer, StepSize};
 use crate::training::TrainingConfig;
 use crate::{Result, TrainError};
 
@@ -21,7 +21,7 @@ pub(crate) struct Loss {
 pub(crate) struct Learner<M> {
     /// On a gradient tape.
     pub(crate) model: M,
-    pub(crate) optimizer: AdamW,
+    pub(crate) optimizer: Optimizer,
     pub(crate) ema: Ema,
     /// Steps made.
     pub(crate) step: u64,
@@ -32,7 +32,8 @@ impl<M: Module> Learner<M> {
     pub(crate) fn new(config: &TrainingConfig, model: M) -> Self {
         // Parameters are initialised lazily; the average reads them before the tape starts, which fixes them.
         let ema = Ema::new(config.ema, &model);
-        Self { model: model.train(), optimizer: AdamW::new(config.optimizer), ema, step: 0 }
+        let optimizer = Optimizer::new(config.optimizer, config.muon);
+        Self { model: model.train(), optimizer, ema, step: 0 }
     }
 
     /// One step on the micro-batches whose losses `loss` gives by their number in the step. Also returns

@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::named::{parameters_of, with_parameters};
-use crate::optim::{AdamWConfig, EmaConfig, LrSchedule};
+use crate::optim::{AdamWConfig, EmaConfig, LrSchedule, MuonConfig, ParameterState};
 use crate::progress::{Outcome, Progress, StepReport};
 use crate::run::{Checkpoint, LogRecord, RunFolder, StateHeader};
 use crate::step::{Learner, Loss};
@@ -43,6 +43,9 @@ pub struct TrainingConfig {
     pub learning_rate: LrSchedule,
     /// `AdamW`.
     pub optimizer: AdamWConfig,
+    /// Updates hidden matrices in its place, if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muon: Option<MuonConfig>,
     /// The global gradient norm is scaled down to this.
     pub max_grad_norm: f64,
     /// Moving average of the weights, which is what is validated and exported.
@@ -87,6 +90,7 @@ impl TrainingConfig {
         }
         self.learning_rate.validate()?;
         self.optimizer.validate()?;
+        self.muon.map_or(Ok(()), |muon| muon.validate())?;
         self.ema.validate()
     }
 
@@ -175,22 +179,26 @@ impl<'a, O: Objective> Training<'a, O> {
 
     fn resumed(mut self, state: Checkpoint) -> Result<Self> {
         let bad = |reason| TrainError::Checkpoint { path: self.folder.root().to_owned(), reason };
-        let Checkpoint { header, model, moments, ema } = state;
+        let Checkpoint { header, model, states, ema } = state;
         if header.config_hash != self.folder.config_hash() || header.seed != self.config.seed {
             return Err(bad("its state belongs to another configuration than its config.json".to_owned()));
         }
         for (name, value) in parameters_of(&self.learner.model) {
             let [n] = value.dims();
             let fits = |tensor: Option<&Tensor<1>>| tensor.is_some_and(|tensor| tensor.dims() == [n]);
-            let moments = moments.get(&name).map(|m| (&m.first, &m.second));
-            let moments_fit =
-                header.step == 0 || moments.is_some_and(|(m, v)| fits(Some(m)) && fits(Some(v)));
-            if !(fits(model.get(&name)) && fits(ema.get(&name)) && moments_fit) {
+            let state_fits = match states.get(&name) {
+                Some(ParameterState::AdamW(moments)) => {
+                    fits(Some(&moments.first)) && fits(Some(&moments.second))
+                }
+                Some(ParameterState::Muon(sum)) => fits(Some(sum)),
+                None => header.step == 0,
+            };
+            if !(fits(model.get(&name)) && fits(ema.get(&name)) && state_fits) {
                 return Err(bad(format!("weights, moments or average of `{name}` are missing or misshapen")));
             }
         }
         let learner = &mut self.learner;
-        learner.optimizer.moments = moments;
+        learner.optimizer.states = states;
         learner.optimizer.step = header.step;
         learner.ema.shadow = ema;
         learner.step = header.step;
@@ -301,7 +309,7 @@ impl<'a, O: Objective> Training<'a, O> {
                 self.folder.config_hash(),
             ),
             model: parameters_of(&self.learner.model),
-            moments: self.learner.optimizer.moments.clone(),
+            states: self.learner.optimizer.states.clone(),
             ema: self.learner.ema.shadow.clone(),
         };
         let path = state.save(self.folder.root())?;

@@ -21,7 +21,7 @@ fn training(n_steps: u64) -> Value {
 
 fn vae_config(n_steps: u64) -> Value {
     json!({
-        "vae": {"latent_channels": 4, "block_out_channels": [8, 8], "norm_num_groups": 4,
+        "vae": {"latent_channels": 8, "block_out_channels": [8, 8], "norm_num_groups": 4,
             "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D"],
             "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D"],
         },

@@ -6,6 +6,8 @@
 use byteedit_diffusion::SamplerKind;
 use serde::{Deserialize, Serialize};
 
+use crate::hole::Hole;
+
 /// The layout of the file that this version reads.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
@@ -27,6 +29,9 @@ pub struct ModelCard {
     /// inpainting models that were hardly trained outside of the mask.
     #[serde(default)]
     pub keeps_unmasked: bool,
+    /// What it is shown inside the mask.
+    #[serde(default)]
+    pub hole: Hole,
 }
 
 /// A named thing and the group it belongs to.

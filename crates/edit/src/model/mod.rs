@@ -22,6 +22,7 @@ pub use self::words::UnknownWord;
 
 use self::files::ModelFiles;
 use crate::error::{EditError, Result};
+use crate::hole::{Hole, MIN_GUESS_CHANNELS};
 use crate::request::Sampling;
 
 /// Everything that an edit is computed with.
@@ -73,6 +74,11 @@ impl EditModel {
     /// [`EditError::Unfit`] if they were not made for each other, or not for editing.
     pub fn new(parts: ModelParts, info: ModelInfo, device: Device) -> Result<Self> {
         load::check_fit(&parts, &info.name)?;
+        let channels = parts.vae.config().latent_channels;
+        if info.card.as_ref().is_some_and(|card| card.hole == Hole::Guess) && channels < MIN_GUESS_CHANNELS {
+            let needed = format!("{MIN_GUESS_CHANNELS} or more, as byteedit.json has `hole: guess`");
+            return Err(Self::unfit(&info.name, "number of latent channels", channels, needed));
+        }
         Ok(Self { parts, info, device })
     }
 
@@ -142,6 +148,11 @@ impl EditModel {
     /// Whether the kept latents are blended in at every step.
     pub fn keeps_unmasked(&self) -> bool {
         !self.is_inpainting() || self.info.card.as_ref().is_some_and(|card| card.keeps_unmasked)
+    }
+
+    /// What the U-Net is shown inside the mask.
+    pub fn hole(&self) -> Hole {
+        self.info.card.as_ref().map_or(Hole::Grey, |card| card.hole)
     }
 
     /// The things that the model was taught to paint, in the order of their groups; empty if that is

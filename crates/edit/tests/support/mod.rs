@@ -8,8 +8,8 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_diffusion::{NoiseSchedule, NoiseScheduleConfig, Prediction, TimestepSpacing};
 use byteedit_edit::{
-    Concept, Defaults, EditModel, EditRequest, ModelCard, ModelInfo, ModelParts, Prompt, Settings, Task,
-    TaskKind,
+    Concept, Defaults, EditModel, EditRequest, Hole, ModelCard, ModelInfo, ModelParts, Prompt, Settings,
+    Task, TaskKind,
 };
 use byteedit_image::{Channels, Limits, Mask, Picture, Rect, Samples, Size};
 use byteedit_models::Component;
@@ -23,8 +23,6 @@ use byteedit_nn::parameters::{ParameterMapper, map_parameters};
 /// Side of the tiny model's canvas.
 pub(crate) const RESOLUTION: usize = 16;
 
-const VAE: &str = r#"{"block_out_channels": [8, 8], "latent_channels": 4, "norm_num_groups": 4,
-    "scaling_factor": 0.5}"#;
 const TEXT: &str = r#"{"vocab_size": 514, "hidden_size": 8, "intermediate_size": 16,
     "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 12}"#;
 
@@ -35,12 +33,29 @@ pub(crate) enum Kind {
     Inpainting,
     /// In-channels 4.
     Plain,
+    /// In-channels 17, and a guess in the hole.
+    Guessing,
+}
+
+impl Kind {
+    fn latent_channels(self) -> usize {
+        if self == Self::Guessing { 8 } else { 4 }
+    }
+}
+
+fn vae_json(kind: Kind) -> String {
+    let channels = kind.latent_channels();
+    format!(
+        r#"{{"block_out_channels": [8, 8], "latent_channels": {channels}, "norm_num_groups": 4,
+        "scaling_factor": 0.5}}"#
+    )
 }
 
 fn unet_json(kind: Kind) -> String {
-    let in_channels = if kind == Kind::Inpainting { 9 } else { 4 };
+    let channels = kind.latent_channels();
+    let in_channels = if kind == Kind::Plain { channels } else { 2 * channels + 1 };
     format!(
-        r#"{{"sample_size": 8, "in_channels": {in_channels}, "out_channels": 4,
+        r#"{{"sample_size": 8, "in_channels": {in_channels}, "out_channels": {channels},
         "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
         "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"], "block_out_channels": [8, 8],
         "layers_per_block": 1, "norm_num_groups": 4, "cross_attention_dim": 8, "attention_head_dim": 2}}"#
@@ -81,7 +96,7 @@ pub(crate) fn parts(kind: Kind) -> ModelParts {
     };
     ModelParts {
         unet: map_parameters(unet, &mut Awake),
-        vae: AutoencoderKL::from_config(&AutoencoderKL::parse_config(VAE).unwrap(), &mut init),
+        vae: AutoencoderKL::from_config(&AutoencoderKL::parse_config(&vae_json(kind)).unwrap(), &mut init),
         text_encoder: CLIPTextModel::from_config(&CLIPTextModel::parse_config(TEXT).unwrap(), &mut init),
         tokenizer: ClipTokenizer::from_files(&tokenizer_files(12)).unwrap(),
         schedule: NoiseSchedule::new(schedule).unwrap(),
@@ -89,7 +104,9 @@ pub(crate) fn parts(kind: Kind) -> ModelParts {
 }
 
 pub(crate) fn model(kind: Kind) -> EditModel {
-    EditModel::new(parts(kind), info(), Device::default()).unwrap()
+    let mut info = info();
+    info.card.as_mut().unwrap().hole = if kind == Kind::Guessing { Hole::Guess } else { Hole::Grey };
+    EditModel::new(parts(kind), info, Device::default()).unwrap()
 }
 
 /// An inpainting model whose card asks for kept latents to be blended in.

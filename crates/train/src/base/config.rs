@@ -6,13 +6,15 @@ use byteedit_diffusion::loss::LossWeighting;
 use byteedit_diffusion::{
     BetaSchedule, NoiseSchedule, NoiseScheduleConfig, Prediction, SamplerKind, TimestepSpacing,
 };
+use byteedit_edit::Hole;
+use byteedit_edit::hole::MIN_GUESS_CHANNELS;
 use byteedit_models::text::CLIPTextConfig;
 use byteedit_models::unet::UNet2DConditionConfig;
 use byteedit_models::vae::AutoencoderKLConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::latents::PoolConfig;
-use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
+use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule, MuonConfig};
 use crate::run::read_config;
 use crate::source::PairConfig;
 use crate::training::{MAX_HELD_OUT, MAX_SIDE, ReportConfig, TrainingConfig};
@@ -31,6 +33,9 @@ pub struct BaseRunConfig {
     pub vocabulary: VocabularyConfig,
     /// Noise schedule and prediction.
     pub schedule: NoiseScheduleConfig,
+    /// What the U-Net is shown inside the mask.
+    #[serde(default)]
+    pub hole: Hole,
     /// The training pairs.
     pub data: PairConfig,
     /// The pool of cached latents.
@@ -53,7 +58,8 @@ pub struct BaseRunConfig {
 #[serde(deny_unknown_fields)]
 pub struct DenoisingLossConfig {
     /// Share of the captions that are replaced by the empty one, so that guidance has something to push
-    /// away from (Ho & Salimans 2022, Algorithm 1).
+    /// away from (Ho & Salimans 2022, Algorithm 1). Where some pairs have no caption, as those that erase, it can be 0:
+    /// the empty caption then means background alone, and a model that erases does not paint a thing of its own.
     pub caption_dropout: f32,
     /// How heavily errors count at each noise level: `"output"`, `{"min_snr": γ}` or `{"min_snr_plus_one": γ}`.
     #[serde(default)]
@@ -130,19 +136,19 @@ pub struct Provenance {
 }
 
 impl BaseRunConfig {
-    /// The small model: 128 px, 16x16 latents, widths 64, 128 and 192 with attention to the text at the
-    /// upper two and in the middle, a text encoder of width 128; under 22 MB in f16 with its autoencoder.
+    /// The small model: 128 px, 16x16 latents, widths 80 and 192 with attention to the text at the second and in
+    /// the middle, a text encoder of width 128; under 22 MB in f16 with its autoencoder.
     pub fn mini() -> Self {
         let unet = r#"{"sample_size": 16, "in_channels": 25, "out_channels": 12,
-            "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
-            "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
-            "block_out_channels": [64, 128, 192], "layers_per_block": 1, "norm_num_groups": 16,
-            "cross_attention_dim": 128, "attention_head_dim": [2, 4, 6]}"#;
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+            "block_out_channels": [80, 192], "layers_per_block": 1, "norm_num_groups": 16,
+            "cross_attention_dim": 128, "attention_head_dim": [2, 6]}"#;
         let text_encoder = r#"{"vocab_size": 1000, "hidden_size": 128, "intermediate_size": 512,
             "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 16}"#;
         let schedule = NoiseScheduleConfig {
             beta_schedule: BetaSchedule::ScaledLinear,
-            prediction_type: Prediction::V,
+            prediction_type: Prediction::Sample,
             timestep_spacing: Some(TimestepSpacing::Trailing),
             steps_offset: 0,
             set_alpha_to_one: true,
@@ -155,15 +161,16 @@ impl BaseRunConfig {
                 .expect("the preset is valid; this is a bug"),
             vocabulary: VocabularyConfig { max_size: 1000, max_length: 16 },
             schedule,
+            hole: Hole::Guess,
             data: PairConfig::mini(),
-            pool: PoolConfig { capacity: 20_000, n_initial: 4000, uses_per_sample: 4.0 },
+            pool: PoolConfig { capacity: 20_000, n_initial: 4000, uses_per_sample: 8.0 },
             loss: DenoisingLossConfig {
-                caption_dropout: 0.1,
+                caption_dropout: 0.0,
                 weighting: LossWeighting::MinSnrPlusOne(20.0),
                 offset_noise: 0.0,
                 weight_outside: 0.1,
-                channel_gain_power: 1.0,
-                timestep_shift: 2.0,
+                channel_gain_power: 0.5,
+                timestep_shift: 6.0,
             },
             validation: BaseValidationConfig { n_samples: 256 },
             samples: SamplesConfig {
@@ -175,12 +182,13 @@ impl BaseRunConfig {
             training: TrainingConfig {
                 seed: 0,
                 n_steps: 20_000,
-                batch_size: 16,
+                batch_size: 32,
                 n_accumulate: 1,
-                learning_rate: LrSchedule { peak: 4e-4, warmup_steps: 200, decay: Decay::Constant },
+                learning_rate: LrSchedule { peak: 1e-3, warmup_steps: 100, decay: Decay::Constant },
                 optimizer: AdamWConfig::default(),
+                muon: Some(MuonConfig::default()),
                 max_grad_norm: 1.0,
-                ema: EmaConfig { decay: 0.999 },
+                ema: EmaConfig { decay: 0.998 },
                 report: ReportConfig {
                     log_every: 20,
                     validate_every: 500,
@@ -200,7 +208,7 @@ impl BaseRunConfig {
         read_config(folder)
     }
 
-    /// Fills in what follows from the autoencoder; a sentence for each number of channels that was another.
+    /// Fills in what follows from the autoencoder; a sentence for each value that was another.
     pub(crate) fn fit_to(&mut self, vae: &AutoencoderKLConfig) -> Vec<String> {
         let n = vae.latent_channels;
         let unet = &mut self.unet;
@@ -216,6 +224,12 @@ impl BaseRunConfig {
             }
         }
         self.unet.sample_size = self.data.picture_size / vae.downscale();
+        if self.hole == Hole::Guess && n < MIN_GUESS_CHANNELS {
+            self.hole = Hole::Grey;
+            changes.push(format!(
+                "`hole` is grey instead of guess, which needs {MIN_GUESS_CHANNELS} latent channels: the autoencoder has {n}"
+            ));
+        }
         changes
     }
 
@@ -317,6 +331,7 @@ mod tests {
         // Nothing is corrected silently.
         assert!(changes[0].contains("`unet.in_channels` is 9 instead of 25"), "{changes:?}");
         assert!(changes[1].contains("`unet.out_channels` is 4 instead of 12"), "{changes:?}");
+        assert!(config.hole == Hole::Grey && changes[2].contains("the autoencoder has 4"), "{changes:?}");
     }
 
     #[test]
@@ -330,7 +345,7 @@ mod tests {
             (message(|c| c.unet.cross_attention_dim = 64), "`unet.cross_attention_dim` is 64"),
             (
                 message(|c| c.data.picture_size = 120),
-                "`data.picture_size` is 120, but it must be a positive multiple of 32",
+                "`data.picture_size` is 120, but it must be a positive multiple of 16",
             ),
             (message(|c| c.loss.caption_dropout = 1.5), "`loss.caption_dropout` is 1.5"),
             (message(|c| c.loss.weighting = LossWeighting::MinSnr(0.0)), "`loss.weighting` is 0"),

@@ -48,8 +48,8 @@ impl<'a> Denoising<'a> {
     ) -> Result<Self> {
         let schedule = NoiseSchedule::new(config.schedule.clone())?;
         let empty_ids = tokenizer.encode_padded("");
-        let (pairs, seed) = (&config.data, config.training.seed);
-        let encoder = Encoder { source, pairs, seed, vae, tokenizer, device: device.clone() };
+        let (pairs, hole, seed) = (&config.data, config.hole, config.training.seed);
+        let encoder = Encoder { source, pairs, hole, seed, vae, tokenizer, device: device.clone() };
         let validation = Validation::new(&encoder, &schedule, config.validation.n_samples)?;
         let weights = LatentWeights::new(&config.loss, validation.gains(), device);
         let pool = LatentPool::open(config.pool, encoder, &folder.join("pool.bin"), origin(config))?;
@@ -166,6 +166,7 @@ fn origin(config: &BaseRunConfig) -> [u8; 32] {
     hasher.update(config.provenance.tokenizer_sha256.as_bytes());
     hasher.update(config.provenance.data_sha256.as_bytes());
     hasher.update(serde_json::to_string(&config.data).unwrap_or_default().as_bytes());
+    hasher.update(serde_json::to_string(&config.hole).unwrap_or_default().as_bytes());
     hasher.update(config.training.seed.to_le_bytes());
     hasher.update(config.pool.capacity.to_le_bytes());
     hasher.finalize().into()
@@ -173,6 +174,8 @@ fn origin(config: &BaseRunConfig) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use byteedit_edit::Hole;
+
     use super::*;
 
     #[test]
@@ -192,6 +195,7 @@ mod tests {
             of(|config| config.data.p_strategy_erase = 0.5),
             of(|config| config.training.seed = 1),
             of(|config| config.pool.capacity = 32),
+            of(|config| config.hole = Hole::Grey),
         ] {
             assert_ne!(other, plain);
         }

@@ -61,8 +61,7 @@ fn editor(
     schedule: &NoiseSchedule,
     keeps_unmasked: bool,
 ) -> Result<EditModel> {
-    let card = ModelCard { keeps_unmasked, ..ModelCard::default() };
-
+    let card = ModelCard { keeps_unmasked, hole: encoder.hole, ..ModelCard::default() };
     let parts = ModelParts {
         unet: model.unet.clone(),
         vae: encoder.vae.clone(),

@@ -113,6 +113,7 @@ pub(crate) fn mini_training(seed: u64, n_steps: u64) -> TrainingConfig {
         n_accumulate: 1,
         learning_rate: LrSchedule { peak: 2e-3, warmup_steps: 50, decay: Decay::Cosine { floor: 0.02 } },
         optimizer: AdamWConfig::default(),
+        muon: None,
         max_grad_norm: 1.0,
         ema: EmaConfig { decay: 0.99 },
         report: ReportConfig {

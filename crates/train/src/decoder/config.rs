@@ -88,6 +88,7 @@ impl DecoderRunConfig {
                 },
                 // As adversarial training is usually run: old gradients are of another adversary.
                 optimizer: AdamWConfig { beta_1: 0.5, ..AdamWConfig::default() },
+                muon: None,
                 max_grad_norm: 1.0,
                 ema: EmaConfig { decay: 0.995 },
                 report: ReportConfig {

@@ -2,6 +2,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_data::{Mask, Rgb8, Split};
+use byteedit_edit::Hole;
+use byteedit_edit::hole::write_places;
+use byteedit_image::{Rect, Size, UnitImage, fill};
 use byteedit_models::tokenizer::ClipTokenizer;
 use byteedit_models::vae::AutoencoderKL;
 use half::f16;
@@ -34,7 +37,7 @@ impl Geometry {
 pub(crate) struct CachedSample {
     /// Scaled latents of the truth, `[channels, side, side]`.
     pub(crate) latents: Vec<f16>,
-    /// Scaled latents of the truth with the hole grey, same shape.
+    /// Scaled latents of the truth with the hole as the run's [`Hole`] has it, same shape.
     pub(crate) masked_latents: Vec<f16>,
     /// 1 = repaint, `[side, side]`.
     pub(crate) edit_mask: Vec<u8>,
@@ -48,6 +51,8 @@ pub(crate) struct CachedSample {
 pub(crate) struct Encoder<'a> {
     pub(crate) source: &'a Source,
     pub(crate) pairs: &'a PairConfig,
+    /// What the U-Net is shown in the hole.
+    pub(crate) hole: Hole,
     /// Of the training pairs.
     pub(crate) seed: u64,
     pub(crate) vae: AutoencoderKL,
@@ -62,29 +67,57 @@ impl Encoder<'_> {
             .into_par_iter()
             .map(|index| self.source.pair(self.pairs, split, seed, index))
             .collect::<Result<Vec<_>>>()?;
-        Ok(self.encode(&pairs))
+        self.encode(&pairs)
     }
 
     /// Encodes pairs in one batch.
-    pub(crate) fn encode(&self, pairs: &[Pair]) -> Vec<CachedSample> {
+    ///
+    /// # Errors
+    /// A picture and a mask of different sizes.
+    pub(crate) fn encode(&self, pairs: &[Pair]) -> Result<Vec<CachedSample>> {
         let truths: Vec<Rgb8> = pairs.iter().map(|pair| pair.truth.clone()).collect();
         let masks: Vec<Mask> = pairs.iter().map(|pair| pair.edit_mask.clone()).collect();
         let pixels = pixels_from_pictures(&truths, &self.device);
-        let kept = pixels.clone() * keep_masks(&masks, &self.device);
-        let latents = halves(self.vae.latents_from_pixels(pixels));
-        let masked_latents = halves(self.vae.latents_from_pixels(kept));
+        let shown = match self.hole {
+            Hole::Grey => pixels.clone() * keep_masks(&masks, &self.device),
+            Hole::Guess => filled(pairs, &self.device)?,
+        };
+        let latents = self.vae.latents_from_pixels(pixels);
+        let masked_latents = floats(self.vae.latents_from_pixels(shown));
+        let latents = floats(latents);
         let n = latents.len() / pairs.len();
         pairs
             .iter()
             .zip(latents.chunks_exact(n).zip(masked_latents.chunks_exact(n)))
-            .map(|(pair, (latents, masked_latents))| CachedSample {
-                latents: latents.to_vec(),
-                masked_latents: masked_latents.to_vec(),
-                edit_mask: latent_mask(&pair.edit_mask, self.downscale()),
-                ids: self.tokenizer.encode_padded(&pair.caption),
-                has_caption: !pair.caption.is_empty(),
+            .map(|(pair, (latents, masked_latents))| {
+                let edit_mask = latent_mask(&pair.edit_mask, self.downscale());
+                let mut masked_latents = masked_latents.to_vec();
+                if self.hole == Hole::Guess {
+                    self.tell_places(&mut masked_latents, &edit_mask, &pair.edit_mask)?;
+                }
+                Ok(CachedSample {
+                    latents: halves(latents),
+                    masked_latents: halves(&masked_latents),
+                    edit_mask,
+                    ids: self.tokenizer.encode_padded(&pair.caption),
+                    has_caption: !pair.caption.is_empty(),
+                })
             })
             .collect()
+    }
+
+    fn tell_places(&self, latents: &mut [f32], latent_mask: &[u8], edit_mask: &Mask) -> Result<()> {
+        let Some(hole) = edit_mask.bounding_box() else { return Ok(()) };
+        let hole = Rect::new(hole.x, hole.y, hole.width, hole.height);
+        let side = self.geometry().side;
+        let grid = latent_mask.iter().map(|repaint| 255 * repaint).collect();
+        write_places(
+            latents,
+            &byteedit_image::Mask::new(Size::new(side, side), grid)?,
+            hole,
+            self.downscale(),
+        );
+        Ok(())
     }
 
     /// What every sample of this encoder has in common.
@@ -128,10 +161,24 @@ fn latent_mask(mask: &Mask, downscale: usize) -> Vec<u8> {
     blocks(&touches)
 }
 
-fn halves(latents: Tensor<4>) -> Vec<f16> {
-    let data = latents.into_data().convert::<f32>();
-    let values = data.as_slice::<f32>().expect("converted to f32 just above");
-    values.iter().map(|&value| f16::from_f32(value)).collect()
+/// Pictures with their holes filled smoothly, `[batch, 3, height, width]`.
+fn filled(pairs: &[Pair], device: &Device) -> Result<Tensor<4>> {
+    let size = Size::new(pairs[0].truth.width, pairs[0].truth.height);
+    let fill = |pair: &Pair| {
+        let unit = pair.truth.data.iter().map(|&sample| f32::from(sample) / 255.0).collect();
+        let edit_mask = byteedit_image::Mask::new(size, pair.edit_mask.values.clone())?;
+        Ok(fill::harmonic(&UnitImage::new(size, unit)?, &edit_mask)?.to_signed_chw())
+    };
+    let values: Vec<f32> = pairs.par_iter().map(fill).collect::<Result<Vec<_>>>()?.concat();
+    Ok(Tensor::from_data(TensorData::new(values, [pairs.len(), 3, size.height, size.width]), device))
+}
+
+fn floats(latents: Tensor<4>) -> Vec<f32> {
+    latents.into_data().convert::<f32>().try_to_vec().expect("converted to f32 just above")
+}
+
+fn halves(latents: &[f32]) -> Vec<f16> {
+    latents.iter().map(|&value| f16::from_f32(value)).collect()
 }
 
 #[cfg(test)]

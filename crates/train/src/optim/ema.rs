@@ -33,7 +33,7 @@ impl EmaConfig {
     }
 }
 
-/// The averaged weights, f32, by parameter name. [`AdamW::step`](super::AdamW::step) moves those of the
+/// The averaged weights, f32, by parameter name. [`Optimizer::step`](super::Optimizer::step) moves those of the
 /// parameters that it updates, while their weights are at hand: `shadow <- d shadow + (1 - d) weight` with
 /// the decay `d` of that step.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ mod tests {
     use burn::tensor::{Device, Tensor};
 
     use super::*;
-    use crate::optim::{AdamW, AdamWConfig, Gradients, StepSize};
+    use crate::optim::{AdamWConfig, Gradients, Optimizer, StepSize};
 
     #[derive(Module, Debug)]
     struct One {
@@ -80,7 +80,7 @@ mod tests {
     fn update(ema: &mut Ema, module: One, step: u64) {
         let gradient = Tensor::<1>::from_data([1.0_f32], &Device::default());
         let gradients = Gradients::from(BTreeMap::from([("weight".to_owned(), gradient)]));
-        let mut optimizer = AdamW { step, ..AdamW::new(AdamWConfig::default()) };
+        let mut optimizer = Optimizer { step, ..Optimizer::new(AdamWConfig::default(), None) };
         let still = StepSize { learning_rate: 0.0, gradient_scale: 1.0 };
         optimizer.step(still, module, gradients, ema).unwrap();
     }

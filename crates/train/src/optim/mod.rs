@@ -1,4 +1,4 @@
-//! From gradients to new weights: accumulation, clipping, `AdamW`, learning rates, moving average.
+//! From gradients to new weights: accumulation, clipping, `AdamW` and Muon, learning rates, moving average.
 //!
 //! Everything is keyed by parameter name, so that a checkpoint holds the optimiser's state in a form
 //! that survives a restart, and summed in name order, so that a run repeats bit for bit.
@@ -7,8 +7,12 @@ mod adamw;
 mod ema;
 mod gradients;
 mod lr;
+mod muon;
+mod optimizer;
 
-pub use adamw::{AdamW, AdamWConfig, Moments, StepSize};
+pub use adamw::{AdamWConfig, Moments};
 pub use ema::{Ema, EmaConfig};
 pub use gradients::Gradients;
 pub use lr::{Decay, LrSchedule};
+pub use muon::MuonConfig;
+pub use optimizer::{Optimizer, ParameterState, StepSize};

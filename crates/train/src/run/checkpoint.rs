@@ -1,4 +1,4 @@
-//! The state of a run in one safetensors file: weights, `AdamW`'s moments, their moving average, and
+//! The state of a run in one safetensors file: weights, the optimiser's state, moving averages, and
 //! where the run stands. A run continued from it makes the same steps as one never stopped.
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::{hex, partial_path};
 use crate::named::NamedTensors;
-use crate::optim::Moments;
+use crate::optim::{Moments, ParameterState};
 use crate::{Result, TrainError};
 
 /// Layout of the file; raised when an older reader would misread it.
@@ -68,8 +68,8 @@ pub struct Checkpoint {
     pub header: StateHeader,
     /// The weights, by parameter name.
     pub model: NamedTensors,
-    /// `AdamW`'s state of each trainable parameter.
-    pub moments: BTreeMap<String, Moments>,
+    /// The optimiser's state of each trainable parameter.
+    pub states: BTreeMap<String, ParameterState>,
     /// Averaged weights of every parameter.
     pub ema: NamedTensors,
 }
@@ -101,7 +101,7 @@ impl Checkpoint {
     fn write(&self, path: &Path) -> Result<()> {
         let tensors = self.tensors();
         let mut header = self.header.clone();
-        header.n_optimizer_states = self.moments.len();
+        header.n_optimizer_states = self.states.len();
         let contents = tensors.iter().map(|(name, stored)| (name.as_str(), stored.0.as_slice()));
         header.digest = digest(&header, contents)?;
         let metadata = HashMap::from([(HEADER.to_owned(), header_json(&header)?)]);
@@ -191,20 +191,23 @@ impl Checkpoint {
     fn assemble(header: StateHeader, mut groups: BTreeMap<&str, NamedTensors>) -> Result<Self, String> {
         let mut take = |group| groups.remove(group).unwrap_or_default();
         let (model, ema) = (take("model."), take("ema."));
-        let (first, mut second) = (take("adam.m."), take("adam.v."));
-        if first.len() != header.n_optimizer_states || second.len() != header.n_optimizer_states {
-            let (m, v, wanted) = (first.len(), second.len(), header.n_optimizer_states);
-            return Err(format!("it holds {m} first and {v} second moments instead of {wanted}"));
+        let (first, mut second, sums) = (take("adam.m."), take("adam.v."), take("muon.m."));
+        let (m, v, s, wanted) = (first.len(), second.len(), sums.len(), header.n_optimizer_states);
+        if m != v || m + s != wanted {
+            return Err(format!(
+                "it holds {m} first and {v} second moments and {s} sums for {wanted} parameters"
+            ));
         }
         if let Some(name) = model.keys().find(|name| !ema.contains_key(*name)) {
             return Err(format!("`{name}` has no moving average"));
         }
-        let mut moments = BTreeMap::new();
+        let mut states: BTreeMap<_, _> =
+            sums.into_iter().map(|(name, sum)| (name, ParameterState::Muon(Box::new(sum)))).collect();
         for (name, first) in first {
             let second = second.remove(&name).ok_or_else(|| format!("`{name}` has no second moment"))?;
-            moments.insert(name, Moments { first, second });
+            states.insert(name, ParameterState::AdamW(Box::new(Moments { first, second })));
         }
-        Ok(Self { header, model, moments, ema })
+        Ok(Self { header, model, states, ema })
     }
 
     /// All tensors under their names in the file.
@@ -214,15 +217,22 @@ impl Checkpoint {
         let mut tensors = BTreeMap::new();
         tensors.extend(self.model.iter().map(|(name, tensor)| named("model.", name, tensor)));
         tensors.extend(self.ema.iter().map(|(name, tensor)| named("ema.", name, tensor)));
-        tensors.extend(self.moments.iter().map(|(name, state)| named("adam.m.", name, &state.first)));
-        tensors.extend(self.moments.iter().map(|(name, state)| named("adam.v.", name, &state.second)));
+        for (name, state) in &self.states {
+            match state {
+                ParameterState::AdamW(moments) => {
+                    let Moments { first, second } = &**moments;
+                    tensors.extend([named("adam.m.", name, first), named("adam.v.", name, second)]);
+                }
+                ParameterState::Muon(sum) => tensors.extend([named("muon.m.", name, sum)]),
+            }
+        }
         tensors
     }
 }
 
 /// `model.conv_in.weight` -> (`model.`, `conv_in.weight`).
 fn split(name: &str) -> Option<(&'static str, &str)> {
-    ["model.", "ema.", "adam.m.", "adam.v."]
+    ["model.", "ema.", "adam.m.", "adam.v.", "muon.m."]
         .into_iter()
         .find_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)))
 }
@@ -306,16 +316,16 @@ mod tests {
 
     fn state(step: u64) -> Checkpoint {
         let start = step as f32;
-        let moment = |name: &str| {
-            (
-                name.to_owned(),
-                Moments { first: flat(&[start, 1e-30, -0.0]), second: flat(&[3.0, f32::MIN_POSITIVE, 1.0]) },
-            )
-        };
+        let moments =
+            Moments { first: flat(&[start, 1e-30, -0.0]), second: flat(&[3.0, f32::MIN_POSITIVE, 1.0]) };
+        let sum = flat(&[start, 0.25]);
         Checkpoint {
             header: StateHeader::new(step, 16 * step, 7, "hash"),
             model: named(&[1.0, start, f32::MAX]),
-            moments: BTreeMap::from([moment("conv.bias"), moment("conv.weight")]),
+            states: BTreeMap::from([
+                ("conv.bias".to_owned(), ParameterState::AdamW(Box::new(moments))),
+                ("conv.weight".to_owned(), ParameterState::Muon(Box::new(sum))),
+            ]),
             ema: named(&[2.0, start, 1.0 / 3.0]),
         }
     }
@@ -341,11 +351,15 @@ mod tests {
         let (loaded, damage) = newest(dir.path()).unwrap().unwrap();
         assert!(damage.is_none());
         assert_eq!((bits(&loaded.model), bits(&loaded.ema)), (bits(&saved.model), bits(&saved.ema)));
-        for (name, moments) in &loaded.moments {
-            let pair = |m: &Moments| {
-                NamedTensors::from([("m".into(), m.first.clone()), ("v".into(), m.second.clone())])
-            };
-            assert_eq!(bits(&pair(moments)), bits(&pair(&saved.moments[name])));
+        let parts = |state: &ParameterState| {
+            NamedTensors::from_iter(match state.clone() {
+                ParameterState::AdamW(m) => vec![("m".to_owned(), m.first), ("v".to_owned(), m.second)],
+                ParameterState::Muon(sum) => vec![("sum".to_owned(), *sum)],
+            })
+        };
+        assert_eq!(loaded.states.len(), saved.states.len());
+        for (name, state) in &loaded.states {
+            assert_eq!(bits(&parts(state)), bits(&parts(&saved.states[name])));
         }
         assert_eq!(
             (loaded.header.step, loaded.header.n_images, loaded.header.n_optimizer_states),

@@ -153,6 +153,7 @@ impl VaeRunConfig {
                     decay: Decay::Cosine { floor: 0.02 },
                 },
                 optimizer: AdamWConfig::default(),
+                muon: None,
                 max_grad_norm: 1.0,
                 ema: EmaConfig { decay: 0.998 },
                 report: ReportConfig {

@@ -28,7 +28,7 @@ pub fn source() -> Source {
 
 fn tiny_vae() -> AutoencoderKLConfig {
     AutoencoderKLConfig::from_json(
-        r#"{"latent_channels": 4, "block_out_channels": [8, 8, 8], "layers_per_block": 1, "norm_num_groups": 4,
+        r#"{"latent_channels": 8, "block_out_channels": [8, 8, 8], "layers_per_block": 1, "norm_num_groups": 4,
             "mid_block_add_attention": false, "sample_size": 32}"#,
     )
     .expect("the configuration is valid")
@@ -64,7 +64,7 @@ pub fn decoder_config() -> DecoderRunConfig {
 pub fn base_config() -> BaseRunConfig {
     let mut config = BaseRunConfig::mini();
     config.unet = UNet2DConditionConfig::from_json(
-        r#"{"sample_size": 8, "in_channels": 9, "out_channels": 4, "down_block_types": ["CrossAttnDownBlock2D"],
+        r#"{"sample_size": 8, "in_channels": 17, "out_channels": 8, "down_block_types": ["CrossAttnDownBlock2D"],
             "up_block_types": ["CrossAttnUpBlock2D"], "block_out_channels": [16], "layers_per_block": 1,
             "norm_num_groups": 4, "cross_attention_dim": 16, "attention_head_dim": 2}"#,
     )
