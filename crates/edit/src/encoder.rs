@@ -114,7 +114,8 @@ impl Encoder {
 
 /// The latents of a filled canvas with the place in the hole, see [`Hole::Guess`].
 fn guess(model: &EditModel, filled: &Tensor<4>, edit_mask: &Mask) -> Result<Tensor<4>> {
-    let Some(hole) = edit_mask.bounding_box() else { return Ok(filled.clone()) };
+    let repaints = edit_mask.repaints().map(|repaint| if repaint { 255 } else { 0 }).collect();
+    let Some(hole) = Mask::new(edit_mask.size(), repaints)?.bounding_box() else { return Ok(filled.clone()) };
     let failed = |reason: String| EditError::Device { reason };
     let data = filled.clone().try_into_data().map_err(|error| failed(error.to_string()))?.convert::<f32>();
     let mut values = data.try_to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;

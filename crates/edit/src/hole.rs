@@ -25,6 +25,13 @@ pub enum Hole {
     Guess,
 }
 
+impl Hole {
+    /// Whether it is as in public checkpoints.
+    pub fn is_grey(&self) -> bool {
+        *self == Self::Grey
+    }
+}
+
 /// Writes the place in the hole into the last channels of the latents of one picture, wherever `latent_mask` repaints:
 /// `u`, `v`, `cos(pi u)`, `cos(pi v)` of the middle of each latent, with `(u, v)` from (-1, -1) to (1, 1) over `hole`.
 ///

@@ -46,7 +46,7 @@ pub struct TrainingConfig {
     /// Updates hidden matrices in its place, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muon: Option<MuonConfig>,
-    /// The global gradient norm is scaled down to this.
+    /// The global gradient norm is scaled down to this; not for what Muon updates.
     pub max_grad_norm: f64,
     /// Moving average of the weights, which is what is validated and exported.
     pub ema: EmaConfig,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
+use byteedit_edit::Hole;
 use byteedit_models::store::load_component;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_train::TrainError;
@@ -125,6 +126,22 @@ fn a_warm_start_on_the_latents_of_another_autoencoder_is_warned_of() {
     let inputs = BaseInputs { source: &source, vae: &vae, init: Some(&init) };
     let warnings = warnings_of(&config, &inputs, &dir.path().join("warm"));
     assert!(warnings[1].contains("latents of another autoencoder"), "{warnings:?}");
+}
+
+#[test]
+fn a_warm_start_with_another_hole_is_warned_of() {
+    let source = tiny::source();
+    let dir = tempfile::tempdir().unwrap();
+    tiny::train_and_export(&source, dir.path());
+    let (vae, init) = (dir.path().join("vae"), dir.path().join("run/model"));
+    let inputs = BaseInputs { source: &source, vae: &vae, init: Some(&init) };
+    let mut config = tiny::base_config();
+    config.training.n_steps = 0;
+    let same = warnings_of(&config, &inputs, &dir.path().join("same"));
+    assert!(same.iter().all(|warning| !warning.contains("hole")), "{same:?}");
+    config.hole = Hole::Grey;
+    let other = warnings_of(&config, &inputs, &dir.path().join("other"));
+    assert!(other.iter().any(|warning| warning.contains("`hole` guess, not grey")), "{other:?}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub struct BaseRunConfig {
     /// Noise schedule and prediction.
     pub schedule: NoiseScheduleConfig,
     /// What the U-Net is shown inside the mask.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Hole::is_grey")]
     pub hole: Hole,
     /// The training pairs.
     pub data: PairConfig,
@@ -208,7 +208,7 @@ impl BaseRunConfig {
         read_config(folder)
     }
 
-    /// Fills in what follows from the autoencoder; a sentence for each value that was another.
+    /// Fills in what follows from the autoencoder; a sentence for each number of channels that was another.
     pub(crate) fn fit_to(&mut self, vae: &AutoencoderKLConfig) -> Vec<String> {
         let n = vae.latent_channels;
         let unet = &mut self.unet;
@@ -224,13 +224,19 @@ impl BaseRunConfig {
             }
         }
         self.unet.sample_size = self.data.picture_size / vae.downscale();
-        if self.hole == Hole::Guess && n < MIN_GUESS_CHANNELS {
-            self.hole = Hole::Grey;
-            changes.push(format!(
-                "`hole` is grey instead of guess, which needs {MIN_GUESS_CHANNELS} latent channels: the autoencoder has {n}"
-            ));
-        }
         changes
+    }
+
+    /// Leaves the hole grey where the autoencoder has too few channels for a guess, and then says so.
+    pub(crate) fn fit_hole_to(&mut self, vae: &AutoencoderKLConfig) -> Option<String> {
+        let n = vae.latent_channels;
+        if self.hole == Hole::Grey || n >= MIN_GUESS_CHANNELS {
+            return None;
+        }
+        self.hole = Hole::Grey;
+        Some(format!(
+            "`hole` is grey instead of guess, which needs {MIN_GUESS_CHANNELS} latent channels: the autoencoder has {n}"
+        ))
     }
 
     /// Checks every number, once the parts that are filled in are there.
@@ -331,7 +337,8 @@ mod tests {
         // Nothing is corrected silently.
         assert!(changes[0].contains("`unet.in_channels` is 9 instead of 25"), "{changes:?}");
         assert!(changes[1].contains("`unet.out_channels` is 4 instead of 12"), "{changes:?}");
-        assert!(config.hole == Hole::Grey && changes[2].contains("the autoencoder has 4"), "{changes:?}");
+        assert!(config.fit_hole_to(&vae).unwrap().contains("the autoencoder has 4"));
+        assert!(config.hole == Hole::Grey && config.fit_hole_to(&vae).is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
+use byteedit_edit::{Hole, ModelCard};
 use byteedit_models::Component;
 use byteedit_models::store::load_component;
 use byteedit_models::text::CLIPTextModel;
@@ -72,6 +73,10 @@ impl Start {
                 warm = Some(model);
             }
         }
+        warnings.extend(config.fit_hole_to(vae.config()));
+        if let (Some(init), true) = (inputs.init, warm.is_some()) {
+            warnings.extend(other_hole(init, config.hole));
+        }
         let channels = config.unet.in_channels;
         let changes = config.fit_to(vae.config());
         if inputs.init.is_some() {
@@ -125,6 +130,22 @@ fn other_autoencoder(init: &Path, vae_sha256: &str) -> Option<String> {
             "the model in {} was trained on the latents of another autoencoder (SHA-256 {its}, not {vae_sha256}) \
              and has to learn these anew; name its own with --vae",
             init.display()
+        )
+    })
+}
+
+/// A warning if the model in `init` was shown something else in the hole.
+fn other_hole(init: &Path, hole: Hole) -> Option<String> {
+    let card = fs::read_to_string(init.join("byteedit.json")).ok()?;
+    let ModelCard { hole: its, .. } = serde_json::from_str(&card).ok()?;
+    let name = |hole| if hole == Hole::Grey { "grey" } else { "guess" };
+    (its != hole).then(|| {
+        format!(
+            "the model in {} was trained with `hole` {}, not {}, and has to learn this anew; --set hole={} keeps it",
+            init.display(),
+            name(its),
+            name(hole),
+            name(its)
         )
     })
 }

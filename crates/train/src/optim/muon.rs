@@ -62,7 +62,7 @@ impl MuonConfig {
     pub(super) fn direction(&self, sum: Tensor<1>, gradient: Tensor<1>, shape: &[usize]) -> Direction {
         let [n_elements] = gradient.dims();
         let sum = sum.mul_scalar(self.momentum) + gradient.clone();
-        // Nesterov's look ahead. The gradient's scale would cancel, so clipping is left out.
+        // Nesterov's look ahead. Gradients are not clipped: what their scale has in common cancels.
         let ahead = gradient + sum.clone().mul_scalar(self.momentum);
         let direction = orthogonalized(ahead.reshape([shape[0], n_elements / shape[0]]));
         Direction { sum, direction: direction.reshape([n_elements]) }
