@@ -26,6 +26,14 @@ pub enum Hole {
 }
 
 impl Hole {
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grey => "grey",
+            Self::Guess => "guess",
+        }
+    }
+
     /// Whether it is as in public checkpoints.
     pub fn is_grey(&self) -> bool {
         *self == Self::Grey
@@ -89,6 +97,8 @@ mod tests {
 
     #[test]
     fn kinds_have_names() {
-        assert_eq!(serde_json::to_string(&[Hole::Grey, Hole::Guess]).unwrap(), r#"["grey","guess"]"#);
+        for hole in [Hole::Grey, Hole::Guess] {
+            assert_eq!(serde_json::to_value(hole).unwrap(), hole.name());
+        }
     }
 }

@@ -8,6 +8,7 @@ use byteedit_data::world::Sample;
 use byteedit_data::{
     ColorWord, FolderDataset, Mask, MaskStrategy, PairSpec, Rgb8, SampleSpec, Split, Task, World,
 };
+use byteedit_image::{Size, UnitImage};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -113,6 +114,19 @@ pub struct Pair {
     pub edit_mask: Mask,
     /// What belongs there, or "".
     pub caption: String,
+}
+
+impl Pair {
+    /// The truth and the mask as editors take them.
+    ///
+    /// # Errors
+    /// [`TrainError::Image`] if their data do not fit their sizes.
+    pub(crate) fn to_canvas(&self) -> Result<(UnitImage, byteedit_image::Mask)> {
+        let size = Size::new(self.truth.width, self.truth.height);
+        let unit = self.truth.data.iter().map(|&sample| f32::from(sample) / 255.0).collect();
+        let edit_mask = byteedit_image::Mask::new(size, self.edit_mask.values.clone())?;
+        Ok((UnitImage::new(size, unit)?, edit_mask))
+    }
 }
 
 impl From<Sample> for Pair {
@@ -229,6 +243,14 @@ impl Source {
                 names().map(|name| format!("an {name}")).chain(colored).collect()
             }
             Self::Folder(folder) => folder.captions().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Whether some pairs have an empty caption, so that a model learns what it means without captions being dropped.
+    pub(crate) fn has_empty_captions(&self, config: &PairConfig) -> bool {
+        match self {
+            Self::World(_) => config.p_erase > 0.0 || config.p_strategy * config.p_strategy_erase > 0.0,
+            Self::Folder(folder) => folder.captions().any(str::is_empty),
         }
     }
 

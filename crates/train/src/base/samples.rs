@@ -6,7 +6,7 @@ use byteedit_data::{Rgb8, Task};
 use byteedit_diffusion::NoiseSchedule;
 use byteedit_edit::request::Sampling;
 use byteedit_edit::{Canvas, EditModel, ModelCard, ModelInfo, ModelParts, Watch};
-use byteedit_image::{Mask, Size, UnitImage};
+use byteedit_image::UnitImage;
 use serde_json::json;
 
 use super::{BaseModel, BaseRunConfig, SamplesConfig};
@@ -83,14 +83,7 @@ fn painted(editor: &EditModel, config: &SamplesConfig, pairs: &[Pair]) -> Result
         strength: 1.0,
         negative_prompt: None,
     };
-    let inputs = pairs
-        .iter()
-        .map(|pair| {
-            let size = Size::new(pair.truth.width, pair.truth.height);
-            let unit = pair.truth.data.iter().map(|&sample| f32::from(sample) / 255.0).collect();
-            Ok((UnitImage::new(size, unit)?, Mask::new(size, pair.edit_mask.values.clone())?))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let inputs = pairs.iter().map(Pair::to_canvas).collect::<Result<Vec<_>>>()?;
     let canvases: Vec<Canvas<'_>> = (0..)
         .zip(pairs.iter().zip(&inputs))
         .map(|(seed, (pair, (image, edit_mask)))| Canvas { image, edit_mask, prompt: &pair.caption, seed })

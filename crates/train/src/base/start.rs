@@ -77,6 +77,13 @@ impl Start {
         if let (Some(init), true) = (inputs.init, warm.is_some()) {
             warnings.extend(other_hole(init, config.hole));
         }
+        if config.loss.caption_dropout == 0.0 && !inputs.source.has_empty_captions(&config.data) {
+            warnings.push(
+                "no caption is empty and none is dropped, so the model will not learn to erase, and guidance has nothing \
+                 to push away from; --set loss.caption_dropout=0.1 drops some"
+                    .to_owned(),
+            );
+        }
         let channels = config.unet.in_channels;
         let changes = config.fit_to(vae.config());
         if inputs.init.is_some() {
@@ -138,14 +145,13 @@ fn other_autoencoder(init: &Path, vae_sha256: &str) -> Option<String> {
 fn other_hole(init: &Path, hole: Hole) -> Option<String> {
     let card = fs::read_to_string(init.join("byteedit.json")).ok()?;
     let ModelCard { hole: its, .. } = serde_json::from_str(&card).ok()?;
-    let name = |hole| if hole == Hole::Grey { "grey" } else { "guess" };
     (its != hole).then(|| {
         format!(
             "the model in {} was trained with `hole` {}, not {}, and has to learn this anew; --set hole={} keeps it",
             init.display(),
-            name(its),
-            name(hole),
-            name(its)
+            its.name(),
+            hole.name(),
+            its.name()
         )
     })
 }

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_data::{Mask, Rgb8, Split};
 use byteedit_edit::Hole;
 use byteedit_edit::hole::write_places;
-use byteedit_image::{Rect, Size, UnitImage, fill};
+use byteedit_image::{Rect, Size, fill};
 use byteedit_models::tokenizer::ClipTokenizer;
 use byteedit_models::vae::AutoencoderKL;
 use half::f16;
@@ -163,14 +163,13 @@ fn latent_mask(mask: &Mask, downscale: usize) -> Vec<u8> {
 
 /// Pictures with their holes filled smoothly, `[batch, 3, height, width]`.
 fn filled(pairs: &[Pair], device: &Device) -> Result<Tensor<4>> {
-    let size = Size::new(pairs[0].truth.width, pairs[0].truth.height);
     let fill = |pair: &Pair| {
-        let unit = pair.truth.data.iter().map(|&sample| f32::from(sample) / 255.0).collect();
-        let edit_mask = byteedit_image::Mask::new(size, pair.edit_mask.values.clone())?;
-        Ok(fill::harmonic(&UnitImage::new(size, unit)?, &edit_mask)?.to_signed_chw())
+        let (truth, edit_mask) = pair.to_canvas()?;
+        Ok(fill::harmonic(&truth, &edit_mask)?.to_signed_chw())
     };
     let values: Vec<f32> = pairs.par_iter().map(fill).collect::<Result<Vec<_>>>()?.concat();
-    Ok(Tensor::from_data(TensorData::new(values, [pairs.len(), 3, size.height, size.width]), device))
+    let Rgb8 { width, height, .. } = pairs[0].truth;
+    Ok(Tensor::from_data(TensorData::new(values, [pairs.len(), 3, height, width]), device))
 }
 
 fn floats(latents: Tensor<4>) -> Vec<f32> {

@@ -30,13 +30,15 @@ pub(super) fn bench_train_step(args: BenchTrainStepArgs, printer: &Printer) -> a
     report(&bench, "train-step", &resolved.networks.name, printer)
 }
 
-/// The schedule, the loss and the optimiser are those of `train base` without options.
+/// The schedule and the loss are those of `train base` without options; the optimiser is `AdamW` alone, with which the
+/// step is compared with torch's.
 fn measure_unet(resolved: &Resolved, bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let mut config = BaseRunConfig::mini();
     config.unet = resolved.networks.unet()?.clone();
     config.unet.sample_size = resolved.latent_side();
     config.text_encoder = resolved.networks.text_encoder()?.clone();
     config.training.batch_size = resolved.batch();
+    config.training.muon = None;
     let (batch, latent_side) = (resolved.batch(), resolved.latent_side());
     let shape = json!({
         "kind": "train_unet", "unet": config.unet, "text_encoder": config.text_encoder, "batch": batch,
