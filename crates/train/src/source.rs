@@ -42,7 +42,7 @@ pub enum Source {
 /// | over an object | `p_strategy p_instance + p_edit + p_erase` | 82 % |
 ///
 /// Those over an object are dilated, boxes, free-form and others' boxes as `masks.instance` has it:
-/// 7.5, 45, 7.5 and 40 % of them. On a folder `masks` alone decides, without objects.
+/// 7.5, 40, 7.5 and 45 % of them. On a folder `masks` alone decides, without objects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairConfig {
@@ -64,16 +64,17 @@ pub struct PairConfig {
 }
 
 impl PairConfig {
-    /// The mixture of the small model, at 128 px: mostly edits in boxes that are not much larger than the object,
-    /// as a noun is learned fastest where it decides most of the hole.
+    /// The mixture of the small model, at 128 px: mostly edits in boxes that are not much larger than the object
+    /// or have it in their middle, as a noun is learned fastest where it decides most of the hole.
     pub fn mini() -> Self {
         let instance = InstanceMasks {
             p_dilated: 0.075,
-            p_box: 0.45,
+            p_box: 0.4,
             p_free_form: 0.075,
-            p_other_box: 0.4,
+            p_other_box: 0.45,
             p_merge: 0.05,
             box_margin: [4.0, 32.0],
+            other_centered: true,
             ..InstanceMasks::default()
         };
         Self {

@@ -7,6 +7,7 @@ mod tiny;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use byteedit_data::{FolderDataset, SampleSpec, Split, Task, world};
@@ -34,6 +35,26 @@ fn both_trainers_run_on_a_folder() {
     let vae = run.join("vae");
     let inputs = BaseInputs { source: &source, vae: &vae, init: None };
     assert_eq!(tiny::train_base(&config, &inputs, &dir.path().join("base-run")).unwrap(), Outcome::Finished);
+}
+
+#[test]
+fn captions_that_are_never_empty_are_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = folder(&dir.path().join("data"));
+    let vae = dir.path().join("vae");
+    tiny::write_vae(&vae);
+    let inputs = BaseInputs { source: &source, vae: &vae, init: None };
+    let warned = |caption_dropout: f32, run: &str| {
+        let mut config = tiny::base_config();
+        config.training.n_steps = 0;
+        config.loss.caption_dropout = caption_dropout;
+        let mut warnings = tiny::Warnings::default();
+        let run = dir.path().join(run);
+        tiny::train_base_with(&config, &inputs, &run, &mut warnings, &AtomicBool::new(false)).unwrap();
+        warnings.0.iter().any(|warning| warning.contains("no caption is empty and none is dropped"))
+    };
+    assert!(warned(0.0, "never-empty"));
+    assert!(!warned(0.1, "dropped"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct InstanceMasks {
     pub p_box: f32,
     /// Probability of strokes drawn freehand over the object.
     pub p_free_form: f32,
-    /// Probability of a box cut for another object: of another aspect, with the object anywhere in it.
+    /// Probability of a box cut for another object: of another aspect.
     pub p_other_box: f32,
     /// Radius of the dilation, in 1/512 of the side.
     pub dilation: [f32; 2],
@@ -45,6 +45,9 @@ pub struct InstanceMasks {
     pub other_aspect: [f32; 2],
     /// How much larger than needed another object's box may be.
     pub other_slack: [f32; 2],
+    /// Whether the object lies in the middle of another object's box, rather than anywhere in it. Where the box tells
+    /// the place, a small model has less to guess.
+    pub other_centered: bool,
     /// Probability that random strokes starting on the object are merged in.
     pub p_merge: f32,
 }
@@ -60,6 +63,7 @@ impl Default for InstanceMasks {
             box_margin: [4.0, 56.0],
             other_aspect: [0.5, 2.0],
             other_slack: [1.0, 1.2],
+            other_centered: false,
             p_merge: 0.2,
         }
     }
@@ -107,16 +111,20 @@ impl InstanceMasks {
         let side = |length: f32| (length.ceil() as usize).min(size);
         let (width, height) = (side(height * aspect).max(around.width), side(height).max(around.height));
         let mut mask = Mask::empty(size, size);
-        let x = start(stream, (around.x, around.width), width, size);
-        let y = start(stream, (around.y, around.height), height, size);
+        let mut start = |first: usize, extent: usize, length: usize| {
+            let [least, most] = starts(first, extent, length, size);
+            let middle = first.saturating_sub((length - extent) / 2);
+            if self.other_centered { middle.clamp(least, most) } else { stream.between(least, most) }
+        };
+        let (x, y) = (start(around.x, around.width, width), start(around.y, around.height, height));
         fill_box(&mut mask, Rect { x, y, width, height }, 0.0);
         mask
     }
 }
 
-/// A start such that `length` pixels cover the span `(first, extent)` and stay inside `size`.
-fn start(stream: &mut Stream, (first, extent): (usize, usize), length: usize, size: usize) -> usize {
-    stream.between((first + extent).saturating_sub(length), first.min(size - length))
+/// The least and the greatest start with which `length` pixels cover `extent` from `first` and stay inside `size`.
+fn starts(first: usize, extent: usize, length: usize, size: usize) -> [usize; 2] {
+    [(first + extent).saturating_sub(length), first.min(size - length)]
 }
 
 /// Broad strokes over the object, then dabs until nothing of it shows, as somebody covers it with a
@@ -173,6 +181,17 @@ mod tests {
             prop_assert_eq!(mask.area(), found.width * found.height);
             prop_assert!(found.x <= x && found.x + found.width >= x + 40);
             prop_assert!(found.y <= y && found.y + found.height >= y + 20);
+        }
+
+        #[test]
+        fn a_centered_box_has_the_object_in_its_middle(seed in any::<u64>(), x in 24_usize..64, y in 34_usize..74) {
+            let around = Rect { x, y, width: 40, height: 20 };
+            let masks = InstanceMasks { other_centered: true, other_aspect: [0.8, 2.2], ..InstanceMasks::default() };
+            let mask = masks.boxed_for_another(&mut Stream::new([seed, 0, 0, 0]), 128, around);
+            let found = mask.bounding_box().unwrap();
+            let twice_the_middle = |first: usize, extent: usize| 2 * first + extent;
+            prop_assert!(twice_the_middle(found.x, found.width).abs_diff(twice_the_middle(x, 40)) <= 1);
+            prop_assert!(twice_the_middle(found.y, found.height).abs_diff(twice_the_middle(y, 20)) <= 1);
         }
     }
 }
