@@ -8,6 +8,7 @@ use crate::denoiser::Denoiser;
 use crate::error::DiffusionError;
 use crate::level::NoiseLevel;
 use crate::levels::Levels;
+use crate::linear::weighted_sum;
 use crate::noise::DrawNoise;
 use crate::sampler::{Sampler, Transition};
 
@@ -36,6 +37,8 @@ pub struct Denoise<'a> {
     denoiser: &'a dyn Denoiser,
     noise: &'a mut dyn DrawNoise,
     cancelled: Option<&'a AtomicBool>,
+    /// The factor of the noise that each step leaves.
+    damping: f64,
     x_t: Tensor<4>,
     n_done: usize,
 }
@@ -65,7 +68,7 @@ impl<'a> Denoise<'a> {
                 expected: expected.to_vec(),
             });
         }
-        Ok(Self { levels, sampler, denoiser, noise, cancelled: None, x_t, n_done: 0 })
+        Ok(Self { levels, sampler, denoiser, noise, cancelled: None, damping: 1.0, x_t, n_done: 0 })
     }
 
     /// Stops before the next step once the flag is true; [`finish`](Self::finish) then says so.
@@ -73,6 +76,22 @@ impl<'a> Denoise<'a> {
     pub fn cancelled_by(mut self, flag: &'a AtomicBool) -> Self {
         self.cancelled = Some(flag);
         self
+    }
+
+    /// Damps the noise more than the schedule does, so that `temperature` of it would be left after the last step: the
+    /// network, told of more noise than there is, takes for noise what it is not sure of. Below 1 pictures are
+    /// smoother and more alike, as from any generator whose noise is scaled down (Kingma & Dhariwal 2018, arXiv
+    /// 1807.03039, Section 5.2); 1 is the schedule's own.
+    ///
+    /// What a step leaves is `α x_0` and noise; the latter is multiplied by `temperature^(1 / n_steps)`, so that the
+    /// number of steps hardly matters.
+    ///
+    /// # Errors
+    /// [`DiffusionError::OutOfRange`] for a temperature that is not above 0 and at most 1.
+    pub fn at_temperature(mut self, temperature: f64) -> Result<Self, DiffusionError> {
+        check_temperature(temperature)?;
+        self.damping = temperature.powf(1.0 / self.levels.n_steps() as f64);
+        Ok(self)
     }
 
     /// Runs the steps that are left and returns the latents at the last level.
@@ -101,7 +120,7 @@ impl Iterator for Denoise<'_> {
         let (from, to) = (self.levels.as_slice()[index], self.levels.as_slice()[index + 1]);
         let x_0 = self.denoiser.denoise(self.x_t.clone(), from);
         let transition = Transition { x_t: self.x_t.clone(), x_0: x_0.clone(), from, to, index, n_steps };
-        self.x_t = self.sampler.step(transition, self.noise);
+        self.x_t = damped(self.sampler.step(transition, self.noise), &x_0, to, self.damping);
         self.n_done += 1;
         Some(Step { index, n_steps, level: from, x_0, x_t: self.x_t.clone() })
     }
@@ -110,6 +129,26 @@ impl Iterator for Denoise<'_> {
         // A flag may end the loop early, so nothing is promised at the lower end.
         (0, Some(self.levels.n_steps() - self.n_done))
     }
+}
+
+/// Checks the temperature of a denoise loop.
+///
+/// # Errors
+/// [`DiffusionError::OutOfRange`] for one that is not above 0 and at most 1.
+pub fn check_temperature(temperature: f64) -> Result<(), DiffusionError> {
+    if temperature > 0.0 && temperature <= 1.0 {
+        return Ok(());
+    }
+    let range = "above 0, up to 1, which is the schedule's own";
+    Err(DiffusionError::OutOfRange { name: "temperature", value: temperature, range })
+}
+
+/// `α x_0 + damping (x_t − α x_0)` with the `α` of `level`.
+fn damped(x_t: Tensor<4>, x_0: &Tensor<4>, level: NoiseLevel, damping: f64) -> Tensor<4> {
+    if damping >= 1.0 || level.alpha_bar >= 1.0 {
+        return x_t;
+    }
+    weighted_sum(damping, x_t, (1.0 - damping) * level.alpha(), x_0.clone())
 }
 
 #[cfg(test)]
@@ -166,6 +205,38 @@ mod tests {
         assert_eq!((last.index, last.n_steps), (5, 6));
         // At the clean level the latents are the last guess.
         assert_eq!(read(last.x_t), read(last.x_0));
+    }
+
+    #[test]
+    fn temperature_scales_the_noise_of_every_step_and_leaves_the_guess() {
+        let temperature = 0.4_f64;
+        let walk = |temperature: f64| {
+            let mut noise = NoiseSource::new(&[5]);
+            let schedule = NoiseSchedule::new(NoiseScheduleConfig::stable_diffusion()).unwrap();
+            let kind = SamplerKind::Ddim { eta: 0.0 };
+            let levels = kind.levels(&schedule, 6).unwrap();
+            let alphas: Vec<f64> = levels.as_slice()[1..].iter().map(|level| level.alpha()).collect();
+            let x_t = Tensor::ones([1, 1, 2, 2], &Device::default());
+            let sampler = kind.build(&schedule).unwrap();
+            let denoise = Denoise::new(levels, sampler, &Half, x_t, &mut noise).unwrap();
+            let steps = denoise.at_temperature(temperature).unwrap();
+            // The noise that each step leaves: x_t - alpha x_0.
+            let left: Vec<f32> = steps
+                .zip(&alphas)
+                .map(|(step, alpha)| read(step.x_t - step.x_0.mul_scalar(*alpha))[0])
+                .collect();
+            left
+        };
+        let (warm, cold) = (walk(1.0), walk(temperature));
+        // The first step starts from the same latents, so that what it leaves is scaled by one step's factor.
+        let factor = temperature.powf(1.0 / 6.0) as f32;
+        assert!((cold[0] / warm[0] - factor).abs() < 1e-5, "{cold:?} {warm:?}");
+        assert!(cold[5] == 0.0 && warm[5] == 0.0, "the last step leaves no noise");
+        let mut noise = NoiseSource::new(&[5]);
+        for wrong in [0.0, -1.0, 1.5, f64::NAN] {
+            let error = denoise(&mut noise, 1).unwrap().at_temperature(wrong).err().unwrap().to_string();
+            assert!(error.contains("temperature"), "{error}");
+        }
     }
 
     #[test]

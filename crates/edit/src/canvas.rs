@@ -133,7 +133,8 @@ impl EditModel {
         let guided = Guided { network, prediction: schedule.prediction(), guidance };
         let sampler = sampling.sampler.build(schedule)?;
         let run = |denoiser: &dyn Denoiser| -> Result<Tensor<4>> {
-            let mut denoise = Denoise::new(levels, sampler, denoiser, x_t, &mut noise)?;
+            let denoise = Denoise::new(levels, sampler, denoiser, x_t, &mut noise)?;
+            let mut denoise = denoise.at_temperature(sampling.temperature)?;
             if let Some(flag) = watch.flag() {
                 denoise = denoise.cancelled_by(flag);
             }

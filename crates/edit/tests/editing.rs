@@ -70,6 +70,7 @@ fn prompt_guidance_and_negative_prompt_all_matter() {
         assert_eq!(plain, painted(kind, "a red apple", |_| ()));
         assert_ne!(plain, painted(kind, "a duck", |_| ()));
         assert_ne!(plain, painted(kind, "a red apple", |sampling| sampling.guidance_scale = 1.0));
+        assert_ne!(plain, painted(kind, "a red apple", |sampling| sampling.temperature = 0.5));
         let negative = |sampling: &mut Sampling| sampling.negative_prompt = Some(prompt("a duck"));
         assert_ne!(plain, painted(kind, "a red apple", negative));
         // Guided away from itself there is nowhere to go, whatever the scale.

@@ -2,7 +2,7 @@
 
 use byteedit_data::Split;
 use byteedit_data::world::FRAME_SIDES;
-use byteedit_diffusion::{Guidance, SamplerKind};
+use byteedit_diffusion::{Guidance, SamplerKind, check_temperature};
 use byteedit_edit::{EditModel, Sampling};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub struct EvalConfig {
     pub n_steps: usize,
     /// How strongly prompts are followed.
     pub guidance: GuidanceScales,
+    /// Temperature of edits; other tasks have the schedule's own, as in the editor.
+    pub temperature: f64,
     /// Worst, best and random cases on each contact sheet, 0 to 100 of each.
     pub n_examples: usize,
     /// The first so many edits are painted from several seeds, 0 to 100,000.
@@ -63,6 +65,7 @@ impl EvalConfig {
             sampler: SamplerKind::Ddim { eta: 0.0 },
             n_steps: 20,
             guidance: GuidanceScales { edit: 4.0, erase: 1.0, outpaint: 4.0 },
+            temperature: 1.0,
             n_examples: 20,
             n_diverse: 32,
             n_seeds: 4,
@@ -81,6 +84,7 @@ impl EvalConfig {
             sampler: defaults.sampler,
             n_steps: defaults.n_steps,
             guidance: GuidanceScales { edit, outpaint, ..base.guidance },
+            temperature: defaults.temperature,
             ..base
         }
     }
@@ -108,6 +112,7 @@ impl EvalConfig {
         for scale in [edit, erase, outpaint] {
             Guidance::with_scale(scale).validate()?;
         }
+        check_temperature(self.temperature)?;
         if self.sampler.name().parse::<SamplerKind>()? != self.sampler {
             let limit = "a sampler that its name determines: a report could not say which one it was";
             return Err(EvalError::config("sampler", format!("{:?}", self.sampler), limit));
@@ -117,16 +122,17 @@ impl EvalConfig {
 
     /// How a section is sampled: from noise alone, without a negative prompt.
     pub(crate) fn sampling(&self, section: Section) -> Sampling {
-        let guidance_scale = match section {
-            Section::Edit => self.guidance.edit,
-            Section::Erase => self.guidance.erase,
-            Section::OutpaintPrompt | Section::OutpaintFree => self.guidance.outpaint,
+        let (guidance_scale, temperature) = match section {
+            Section::Edit => (self.guidance.edit, self.temperature),
+            Section::Erase => (self.guidance.erase, 1.0),
+            Section::OutpaintPrompt | Section::OutpaintFree => (self.guidance.outpaint, 1.0),
         };
         Sampling {
             sampler: self.sampler,
             n_steps: self.n_steps,
             guidance_scale,
             guidance_rescale: 0.0,
+            temperature,
             strength: 1.0,
             negative_prompt: None,
         }
@@ -161,6 +167,7 @@ mod tests {
             (EvalConfig { n_examples: 101, ..good.clone() }, "`n_examples` is 101"),
             (EvalConfig { n_seeds: 1, ..good.clone() }, "`n_seeds` is 1"),
             (EvalConfig { guidance: nan, ..good.clone() }, "guidance_scale"),
+            (EvalConfig { temperature: 1.5, ..good.clone() }, "temperature"),
             (EvalConfig { sampler: SamplerKind::Ddim { eta: 0.5 }, ..good.clone() }, "eta: 0.5"),
         ] {
             let message = config.validate().unwrap_err().to_string();

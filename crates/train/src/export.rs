@@ -84,13 +84,13 @@ pub fn export_base(run: &Path, source: &Source, out: &Path, device: &Device) -> 
 
 fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Result<ModelCard> {
     let captions = source.captions();
-    let SamplesConfig { n_steps, guidance_scale, ref sampler, .. } = config.samples;
+    let SamplesConfig { n_steps, guidance_scale, temperature, ref sampler, .. } = config.samples;
     Ok(ModelCard {
         schema_version: 1,
         picture_size: config.data.picture_size,
         concepts: source.concepts().into_iter().map(|(name, group)| Concept { name, group }).collect(),
         words: words_of(captions.iter().map(String::as_str)).into_iter().collect(),
-        defaults: Defaults { n_steps, guidance_scale, sampler: sampler.parse()? },
+        defaults: Defaults { n_steps, guidance_scale, sampler: sampler.parse()?, temperature },
         keeps_unmasked: config.loss.keeps_unmasked(),
         hole: config.hole,
         n_images: state.header.n_images,

@@ -4,13 +4,14 @@
 
 mod tiny;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use byteedit_edit::Hole;
-use byteedit_models::store::load_component;
+use byteedit_models::store::{Precision, load_component, save_component};
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_train::TrainError;
 use byteedit_train::base::{BaseInputs, BaseRunConfig};
@@ -126,6 +127,13 @@ fn a_warm_start_on_the_latents_of_another_autoencoder_is_warned_of() {
     let inputs = BaseInputs { source: &source, vae: &vae, init: Some(&init) };
     let warnings = warnings_of(&config, &inputs, &dir.path().join("warm"));
     assert!(warnings[1].contains("latents of another autoencoder"), "{warnings:?}");
+    // Another decoder changes nothing of the latents.
+    let load = |folder: &Path| load_component::<AutoencoderKL>(folder, &Device::default()).unwrap();
+    let mut sharpened = load(&dir.path().join("vae"));
+    sharpened.decoder = load(&vae).decoder;
+    save_component(&sharpened, &vae, Precision::F16, &BTreeMap::new()).unwrap();
+    let warnings = warnings_of(&config, &inputs, &dir.path().join("sharpened"));
+    assert!(warnings.len() == 1 && warnings[0].contains("warm start"), "{warnings:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use byteedit_diffusion::SamplerKind;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::paint::ModelArgs;
-use super::parse::{not_negative, sampler};
+use super::parse::{not_negative, sampler, temperature};
 
 /// Measure a model
 #[derive(Debug, Args)]
@@ -49,6 +49,9 @@ pub(crate) struct EvalWorldArgs {
     /// How strongly prompts pull in edit and outpaint (default: the model's)
     #[arg(long, value_name = "SCALE", allow_negative_numbers = true, value_parser = not_negative)]
     pub(crate) guidance: Option<f64>,
+    /// Below 1 edits are smoother and more alike (default: the model's; 1 is the sampler's own)
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
+    pub(crate) temperature: Option<f64>,
     /// validation for choosing, test for reporting
     #[arg(long, value_enum, default_value_t = SplitArg::Validation)]
     pub(crate) split: SplitArg,

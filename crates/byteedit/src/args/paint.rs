@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use byteedit_diffusion::SamplerKind;
 use clap::{Args, ValueEnum};
 
-use super::parse::{MaskSource, not_negative, sampler, share};
+use super::parse::{MaskSource, not_negative, sampler, share, temperature};
 
 /// Longest side that can be added to a picture, in pixels.
 const MAX_SIDE: i64 = 100_000;
@@ -108,7 +108,8 @@ Each line is a JSON object; paths count from the manifest's folder:
   {\"task\": \"erase\", \"picture\": \"a.jpg\", \"mask\": [120, 80, 200, 160], \"seed\": 7}
   {\"task\": \"outpaint\", \"picture\": \"a.jpg\", \"left\": 128, \"right\": 128}
 Keys: task, picture, mask (a file, a box, or a list of them), prompt, left, right, top, bottom, out, seed,
-steps, guidance, sampler, strength, count, negative_prompt, mask_mode, mask_grow, feather, padding.
+steps, guidance, temperature, sampler, strength, count, negative_prompt, mask_mode, mask_grow, feather,
+padding.
 Options given here stand in for keys that a line leaves out. Finished lines are noted in MANIFEST.done and
 skipped next time, unless the line, its pictures or the model have changed.")]
 pub(crate) struct RunArgs {
@@ -172,6 +173,10 @@ pub(crate) struct PaintArgs {
     /// model's; 1 for erasing)
     #[arg(long, value_name = "SCALE", allow_negative_numbers = true, value_parser = not_negative)]
     pub(crate) guidance: Option<f64>,
+    /// Below 1 the result is smoother, and other seeds give more of the same (default: the model's for edits,
+    /// else 1, which is the sampler's own)
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
+    pub(crate) temperature: Option<f64>,
     /// The sampler (default: the model's, usually ddim)
     #[arg(long, value_name = "NAME", value_parser = sampler())]
     pub(crate) sampler: Option<SamplerKind>,

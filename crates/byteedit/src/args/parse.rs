@@ -100,6 +100,11 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     })
 }
 
+/// A number above 0, up to 1.
+pub(super) fn temperature(text: &str) -> Result<f64, String> {
+    share(text).and_then(|value| if value > 0.0 { Ok(value) } else { Err("it is not above 0".to_owned()) })
+}
+
 /// A number of 0 or more.
 pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     number(text).and_then(|value| if value >= 0.0 { Ok(value) } else { Err(format!("{value} is below 0")) })

@@ -33,6 +33,7 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         steps,
         sampler,
         guidance,
+        temperature,
         split,
         samples,
         diverse,
@@ -59,6 +60,7 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
             outpaint: guidance.unwrap_or(suited.guidance.outpaint),
             ..suited.guidance
         },
+        temperature: temperature.unwrap_or(suited.temperature),
         n_diverse: diverse as usize,
         n_examples: examples as usize,
         ..suited

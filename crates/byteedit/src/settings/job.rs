@@ -57,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) n_steps: Option<usize>,
     /// Guidance scale.
     pub(crate) guidance_scale: Option<f64>,
+    /// Temperature of the denoise loop.
+    pub(crate) temperature: Option<f64>,
     /// Update rule.
     pub(crate) sampler: Option<SamplerKind>,
     /// How much may change, 0 to 1.
@@ -88,6 +90,7 @@ impl Options {
             count,
             n_steps,
             guidance_scale,
+            temperature,
             sampler,
             strength,
             negative_prompt,
@@ -97,6 +100,7 @@ impl Options {
         } = self;
         json!({
             "seed": seed, "count": count, "steps": n_steps, "guidance": guidance_scale,
+            "temperature": temperature,
             "sampler": sampler.map(SamplerKind::name), "strength": strength,
             "negative_prompt": negative_prompt.as_ref().map(Prompt::as_str),
             "mask_grow": mask_grow, "feather": feather, "padding": padding,
@@ -110,6 +114,7 @@ impl Options {
             count,
             n_steps,
             guidance_scale,
+            temperature,
             sampler,
             strength,
             negative_prompt,
@@ -122,6 +127,7 @@ impl Options {
         let sampling = &mut settings.sampling;
         sampling.n_steps = n_steps.unwrap_or(sampling.n_steps);
         sampling.guidance_scale = guidance_scale.unwrap_or(sampling.guidance_scale);
+        sampling.temperature = temperature.unwrap_or(sampling.temperature);
         sampling.sampler = sampler.unwrap_or(sampling.sampler);
         sampling.strength = strength;
         sampling.negative_prompt = negative_prompt;

@@ -89,6 +89,7 @@ impl Options {
             seed,
             steps,
             guidance,
+            temperature,
             sampler,
             strength,
             count,
@@ -102,6 +103,7 @@ impl Options {
             count: count as usize,
             n_steps: steps.map(|steps| steps as usize),
             guidance_scale: guidance,
+            temperature,
             sampler,
             strength,
             negative_prompt: negative_prompt.map(|prompt| Prompt::new(&prompt)).transpose()?,
@@ -149,6 +151,8 @@ mod tests {
         assert_eq!(of(&[]), Settings::new(TaskKind::Outpaint, &defaults));
         let asked =
             of(&["--steps", "4", "--sampler", "euler", "--padding", "7", "--count", "2", "--guidance", "1"]);
+        let cool = of(&["--temperature", "0.5"]).sampling.temperature;
+        assert!((cool - 0.5).abs() < f64::EPSILON);
         assert_eq!((asked.sampling.n_steps, asked.sampling.sampler), (4, SamplerKind::Euler));
         assert_eq!((asked.framing.padding, asked.count), (Padding::Pixels(7), 2));
         assert!((asked.sampling.guidance_scale - 1.0).abs() < f64::EPSILON);

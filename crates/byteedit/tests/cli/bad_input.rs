@@ -99,6 +99,7 @@ fn arguments() {
         (edit("photo.png", "mask.png", &["--steps", "-3"]), "-3 is not in 1..=1000"),
         (edit("photo.png", "mask.png", &["--strength", "1.5"]), "1.5 is not within 0 to 1"),
         (edit("photo.png", "mask.png", &["--guidance", "nan"]), "not a finite number"),
+        (edit("photo.png", "mask.png", &["--temperature", "0"]), "not above 0"),
         (edit("photo.png", "mask.png", &["--count", "0"]), "0 is not in 1..=64"),
         (edit("photo.png", "mask.png", &["--feather", "-1"]), "-1 is not in 0..=4096"),
         (edit("photo.png", "mask.png", &["--sampler", "plms"]), "possible values: ddim, euler"),

@@ -53,11 +53,18 @@ pub struct Defaults {
     pub guidance_scale: f64,
     /// Sampler by its name on the command line.
     pub sampler: SamplerKind,
+    /// Temperature of edits.
+    #[serde(skip_serializing_if = "is_one")]
+    pub temperature: f64,
+}
+
+fn is_one(value: &f64) -> bool {
+    *value >= 1.0
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { n_steps: 20, guidance_scale: 4.0, sampler: SamplerKind::Ddim { eta: 0.0 } }
+        Self { n_steps: 20, guidance_scale: 4.0, sampler: SamplerKind::Ddim { eta: 0.0 }, temperature: 1.0 }
     }
 }
 

@@ -30,6 +30,9 @@ pub(super) fn parameters(model: &EditModel, request: &EditRequest, seed: u64, pa
     if sampling.guidance_rescale > 0.0 {
         parameters = parameters.with("CFG rescale", sampling.guidance_rescale);
     }
+    if sampling.temperature < 1.0 {
+        parameters = parameters.with("Temperature", sampling.temperature);
+    }
     parameters = parameters.with("Task", task.name());
     if task != TaskKind::Outpaint {
         let padding = padding_pixels(framing.padding, passes);

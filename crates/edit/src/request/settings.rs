@@ -1,6 +1,6 @@
 //! The numbers of a request, their ranges and their defaults for each task.
 
-use byteedit_diffusion::{DiffusionError, Guidance, SamplerKind};
+use byteedit_diffusion::{DiffusionError, Guidance, SamplerKind, check_temperature};
 use byteedit_image::Padding;
 
 use super::{Prompt, TaskKind};
@@ -41,6 +41,9 @@ pub struct Sampling {
     pub guidance_scale: f64,
     /// How far the contrast that guidance adds is taken back, 0 (not at all) to 1.
     pub guidance_rescale: f64,
+    /// How much of the noise is left in the end that the schedule would leave, above 0 and up to 1: below 1 pictures are
+    /// smoother and more alike ([`Denoise::at_temperature`](byteedit_diffusion::Denoise::at_temperature)).
+    pub temperature: f64,
     /// How much of what was under the mask may change, 0 (nothing) to 1 (everything); the last
     /// `int(n_steps * strength)` steps run, as in diffusers. Always 1 for outpainting.
     pub strength: f64,
@@ -64,11 +67,12 @@ pub struct Framing {
 
 impl Settings {
     /// The settings of a task if nobody asks for others: no guidance for erasing, since there is no
-    /// prompt to follow; no growth and no feather, so that nothing outside the mask changes.
+    /// prompt to follow; the schedule's own temperature where background is painted, whose texture it is; no growth and no feather, so that nothing outside the mask changes.
     pub fn new(task: TaskKind, defaults: &Defaults) -> Self {
-        let guidance_scale = match task {
-            TaskKind::Edit | TaskKind::Outpaint => defaults.guidance_scale,
-            TaskKind::Erase => 1.0,
+        let (guidance_scale, temperature) = match task {
+            TaskKind::Edit => (defaults.guidance_scale, defaults.temperature),
+            TaskKind::Outpaint => (defaults.guidance_scale, 1.0),
+            TaskKind::Erase => (1.0, 1.0),
         };
         Self {
             seed: 0,
@@ -78,6 +82,7 @@ impl Settings {
                 n_steps: defaults.n_steps,
                 guidance_scale,
                 guidance_rescale: 0.0,
+                temperature,
                 strength: 1.0,
                 negative_prompt: None,
             },
@@ -128,6 +133,7 @@ impl Sampling {
             return Err(EditError::setting("the number of steps", 0, "1 or more; 20 is usual"));
         }
         self.guidance().validate()?;
+        check_temperature(self.temperature)?;
         let (strength, n_steps) = (self.strength, self.n_steps);
         if !(0.0..=1.0).contains(&strength) {
             let limit = "from 0 (change nothing) to 1 (change everything)";
@@ -183,11 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn only_edits_have_the_models_temperature() {
+        let defaults = Defaults { temperature: 0.5, ..Defaults::default() };
+        let temperatures = [TaskKind::Edit, TaskKind::Erase, TaskKind::Outpaint]
+            .map(|task| Settings::new(task, &defaults).sampling.temperature);
+        assert_eq!(temperatures.map(f64::to_bits), [0.5, 1.0, 1.0].map(f64::to_bits));
+    }
+
+    #[test]
     fn every_bad_number_is_named_with_its_range() {
         for (text, found) in [
             ("number of steps is 0", message(|s| s.sampling.n_steps = 0)),
             ("`guidance_scale` is NaN", message(|s| s.sampling.guidance_scale = f64::NAN)),
             ("`guidance_scale` is -1", message(|s| s.sampling.guidance_scale = -1.0)),
+            ("`temperature` is 0", message(|s| s.sampling.temperature = 0.0)),
             ("`guidance_rescale` is 2", message(|s| s.sampling.guidance_rescale = 2.0)),
             ("strength is 1.5", message(|s| s.sampling.strength = 1.5)),
             ("strength is NaN", message(|s| s.sampling.strength = f64::NAN)),

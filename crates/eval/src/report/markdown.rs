@@ -26,8 +26,8 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(
         out,
         "Model `{}`, weights `{}`. {} steps of {}, guidance {} (edit), {} (erase), {} (outpaint; none without \
-         a prompt). {} samples of each section, frames of {} px, seed {}; {} photographs, {} concepts. Values \
-         are means with 95 % intervals: of shares Wilson's, of Fréchet distances 1.96 standard deviations over \
+         a prompt), temperature {} in edit. {} samples of each section, frames of {} px, seed {}; {} photographs, \
+         {} concepts. Values are means with 95 % intervals: of shares Wilson's, of Fréchet distances 1.96 standard deviations over \
          resamples, of all others and of comparisons percentiles of {N_RESAMPLES} resamples. All of them take \
          samples for independent, though many share one of the {} photographs.\n",
         model.name,
@@ -37,6 +37,7 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         guidance.edit,
         guidance.erase,
         guidance.outpaint,
+        settings.temperature,
         settings.n_samples,
         settings.picture_size,
         settings.seed,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use byteedit_diffusion::loss::LossWeighting;
 use byteedit_diffusion::{
-    BetaSchedule, NoiseSchedule, NoiseScheduleConfig, Prediction, SamplerKind, TimestepSpacing,
+    BetaSchedule, Guidance, NoiseSchedule, NoiseScheduleConfig, Prediction, SamplerKind, TimestepSpacing,
+    check_temperature,
 };
 use byteedit_edit::Hole;
 use byteedit_edit::hole::MIN_GUESS_CHANNELS;
@@ -118,6 +119,13 @@ pub struct SamplesConfig {
     pub n_steps: usize,
     /// Guidance scale; 1 for none.
     pub guidance_scale: f64,
+    /// Temperature of edits, in the grids and with the exported model; 1 for the schedule's own.
+    #[serde(default = "of_the_schedule")]
+    pub temperature: f64,
+}
+
+fn of_the_schedule() -> f64 {
+    1.0
 }
 
 /// What a run was made from.
@@ -170,7 +178,7 @@ impl BaseRunConfig {
                 offset_noise: 0.0,
                 weight_outside: 0.1,
                 channel_gain_power: 0.5,
-                timestep_shift: 6.0,
+                timestep_shift: 4.0,
             },
             validation: BaseValidationConfig { n_samples: 256 },
             samples: SamplesConfig {
@@ -178,6 +186,7 @@ impl BaseRunConfig {
                 sampler: "ddim".to_owned(),
                 n_steps: 20,
                 guidance_scale: 3.0,
+                temperature: 0.4,
             },
             training: TrainingConfig {
                 seed: 0,
@@ -305,7 +314,8 @@ impl SamplesConfig {
         if self.n_per_task == 0 || self.n_steps == 0 {
             return Err(TrainError::config("samples.n_per_task, n_steps", 0, "1 or more each"));
         }
-        Ok(byteedit_diffusion::Guidance::with_scale(self.guidance_scale).validate()?)
+        check_temperature(self.temperature)?;
+        Ok(Guidance::with_scale(self.guidance_scale).validate()?)
     }
 }
 
@@ -363,6 +373,7 @@ mod tests {
             (message(|c| c.loss.timestep_shift = 0.0), "`loss.timestep_shift` is 0"),
             (message(|c| c.samples.sampler = "plms".to_owned()), "`plms`"),
             (message(|c| c.samples.guidance_scale = -1.0), "guidance_scale"),
+            (message(|c| c.samples.temperature = 0.0), "temperature"),
             (message(|c| c.vocabulary.max_length = 1), "`vocabulary.max_length` is 1"),
             (message(|c| c.pool.capacity = 0), "`pool.capacity` is 0"),
             (message(|c| c.data.masks.p_global = 3.0), "p_global"),

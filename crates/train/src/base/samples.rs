@@ -41,7 +41,10 @@ pub(super) fn write_samples(
         }
     }
     let editor = editor(model, encoder, schedule, config.loss.keeps_unmasked())?;
-    let results = painted(&editor, &config.samples, &pairs)?;
+    let mut results = Vec::with_capacity(pairs.len());
+    for (task, pairs) in TASKS.into_iter().zip(pairs.chunks(n_per_task)) {
+        results.extend(painted(&editor, &config.samples, task, pairs, results.len() as u64)?);
+    }
     let grid: Vec<Rgb8> = pairs
         .iter()
         .zip(results)
@@ -73,18 +76,25 @@ fn editor(
     Ok(EditModel::new(parts, info, encoder.device.clone())?)
 }
 
-/// The model's answers, one for each pair; sample `i` starts from the noise of seed `i`.
-fn painted(editor: &EditModel, config: &SamplesConfig, pairs: &[Pair]) -> Result<Vec<Rgb8>> {
+/// The model's answers, one for each pair of a task; the noise of the first has the seed `first_seed`.
+fn painted(
+    editor: &EditModel,
+    config: &SamplesConfig,
+    task: Task,
+    pairs: &[Pair],
+    first_seed: u64,
+) -> Result<Vec<Rgb8>> {
     let sampling = Sampling {
         sampler: config.sampler.parse()?,
         n_steps: config.n_steps,
         guidance_scale: config.guidance_scale,
         guidance_rescale: 0.0,
+        temperature: if task == Task::Edit { config.temperature } else { 1.0 },
         strength: 1.0,
         negative_prompt: None,
     };
     let inputs = pairs.iter().map(Pair::to_canvas).collect::<Result<Vec<_>>>()?;
-    let canvases: Vec<Canvas<'_>> = (0..)
+    let canvases: Vec<Canvas<'_>> = (first_seed..)
         .zip(pairs.iter().zip(&inputs))
         .map(|(seed, (pair, (image, edit_mask)))| Canvas { image, edit_mask, prompt: &pair.caption, seed })
         .collect();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::module::Param;
+use burn::tensor::{Device, Tensor};
 use byteedit_edit::{Hole, ModelCard};
 use byteedit_models::Component;
 use byteedit_models::store::load_component;
@@ -14,6 +15,7 @@ use byteedit_models::tokenizer::{ClipTokenizer, TokenizerFiles};
 use byteedit_models::unet::{UNet2DConditionConfig, UNet2DConditionModel};
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_nn::Init;
+use byteedit_nn::parameters::{ParameterVisitor, visit_parameters};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -69,7 +71,7 @@ impl Start {
                 config.text_encoder = model.text_encoder.config().clone();
                 note = Some(warm_start_note(init, &sha256));
                 config.provenance.init_unet_sha256 = Some(sha256);
-                warnings.extend(other_autoencoder(init, &config.provenance.vae_sha256));
+                warnings.extend(other_autoencoder(init, vae, device));
                 warm = Some(model);
             }
         }
@@ -127,18 +129,34 @@ fn load_model(folder: &Path, device: &Device) -> Result<(BaseModel, String)> {
     Ok((BaseModel { unet, text_encoder }, sha256))
 }
 
-/// A warning if the model in `init` says that it was trained on the latents of another autoencoder.
-fn other_autoencoder(init: &Path, vae_sha256: &str) -> Option<String> {
-    let card = fs::read_to_string(init.join("byteedit.json")).ok()?;
-    let card: Value = serde_json::from_str(&card).ok()?;
-    let its = card.pointer("/provenance/vae_sha256")?.as_str()?;
-    (its != vae_sha256).then(|| {
+/// A warning if the model in `init` was trained on other latents than those of `vae`, whose decoder may be another.
+fn other_autoencoder(init: &Path, vae: &AutoencoderKL, device: &Device) -> Option<String> {
+    let its: AutoencoderKL = load_component(&init.join("vae"), device).ok()?;
+    (latents_sha256(&its) != latents_sha256(vae)).then(|| {
         format!(
-            "the model in {} was trained on the latents of another autoencoder (SHA-256 {its}, not {vae_sha256}) \
-             and has to learn these anew; name its own with --vae",
+            "the model in {} was trained on the latents of another autoencoder and has to learn these anew; name its \
+             own with --vae",
             init.display()
         )
     })
+}
+
+/// Over everything that latents are made with.
+fn latents_sha256(vae: &AutoencoderKL) -> String {
+    struct Hashing(Sha256);
+
+    impl ParameterVisitor for Hashing {
+        fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
+            self.0.update(name.as_bytes());
+            self.0.update(param.val().into_data().convert::<f32>().as_bytes());
+        }
+    }
+
+    let mut hashing = Hashing(Sha256::new());
+    visit_parameters(&vae.encoder, &mut hashing);
+    visit_parameters(&vae.quant_conv, &mut hashing);
+    hashing.0.update(vae.config().scaling_factor.to_le_bytes());
+    hex(&hashing.0.finalize())
 }
 
 /// A warning if the model in `init` was shown something else in the hole.
