@@ -80,8 +80,8 @@ impl<'a> Denoise<'a> {
 
     /// Damps the noise more than the schedule does, so that `temperature` of it would be left after the last step: the
     /// network, told of more noise than there is, takes for noise what it is not sure of. Below 1 pictures are
-    /// smoother and more alike, as from any generator whose noise is scaled down (Kingma & Dhariwal 2018, arXiv
-    /// 1807.03039, Section 5.2); 1 is the schedule's own.
+    /// smoother and more alike, as from any generator whose noise is scaled down (Kingma and Dhariwal 2018, arXiv
+    /// 1807.03039); 1 is the schedule's own.
     ///
     /// What a step leaves is `α x_0` and noise; the latter is multiplied by `temperature^(1 / n_steps)`, so that the
     /// number of steps hardly matters.
