@@ -78,13 +78,14 @@ impl<'a> Denoise<'a> {
         self
     }
 
-    /// Damps the noise more than the schedule does, so that `temperature` of it would be left after the last step: the
-    /// network, told of more noise than there is, takes for noise what it is not sure of. Below 1 pictures are
-    /// smoother and more alike, as from any generator whose noise is scaled down (Kingma and Dhariwal 2018, arXiv
-    /// 1807.03039); 1 is the schedule's own.
+    /// Damps the noise more than the schedule does: the network, told of more noise than there is, takes for noise what
+    /// it is not sure of. Below 1 pictures are smoother and more alike, akin to what a generator makes of a prior
+    /// whose noise is scaled down (Kingma and Dhariwal 2018, arXiv 1807.03039); 1 is the schedule's own.
     ///
-    /// What a step leaves is `α x_0` and noise; the latter is multiplied by `temperature^(1 / n_steps)`, so that the
-    /// number of steps hardly matters.
+    /// What a step leaves is `α x_0` and noise; the latter is multiplied by `temperature^(1 / n_steps)`. A sampler that
+    /// draws no noise carries the factors on, so that `temperature^((n_steps - 1) / n_steps)` of the noise is there at
+    /// the last call of the network, however many the steps. One that draws noise anew feels less of it, and one step
+    /// nothing. What [`KeepUnmasked`](crate::KeepUnmasked) puts back around a hole has all of its noise.
     ///
     /// # Errors
     /// [`DiffusionError::OutOfRange`] for a temperature that is not above 0 and at most 1.
@@ -228,9 +229,12 @@ mod tests {
             left
         };
         let (warm, cold) = (walk(1.0), walk(temperature));
-        // The first step starts from the same latents, so that what it leaves is scaled by one step's factor.
+        // The first step starts from the same latents, so that what it leaves is scaled by one step's factor; what
+        // later ones leave is less still.
         let factor = temperature.powf(1.0 / 6.0) as f32;
         assert!((cold[0] / warm[0] - factor).abs() < 1e-5, "{cold:?} {warm:?}");
+        let shares: Vec<f32> = cold.iter().zip(&warm).take(5).map(|(cold, warm)| cold / warm).collect();
+        assert!(shares.windows(2).all(|pair| pair[1] < pair[0]), "{shares:?}");
         assert!(cold[5] == 0.0 && warm[5] == 0.0, "the last step leaves no noise");
         let mut noise = NoiseSource::new(&[5]);
         for wrong in [0.0, -1.0, 1.5, f64::NAN] {

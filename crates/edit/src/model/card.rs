@@ -58,8 +58,9 @@ pub struct Defaults {
     pub temperature: f64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_one(value: &f64) -> bool {
-    *value >= 1.0
+    value.to_bits() == 1.0_f64.to_bits()
 }
 
 impl Default for Defaults {

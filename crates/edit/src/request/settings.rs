@@ -67,7 +67,8 @@ pub struct Framing {
 
 impl Settings {
     /// The settings of a task if nobody asks for others: no guidance for erasing, since there is no
-    /// prompt to follow; the schedule's own temperature where background is painted, whose texture it is; no growth and no feather, so that nothing outside the mask changes.
+    /// prompt to follow; the schedule's own temperature where background is painted, which would lose its texture
+    /// below; no growth and no feather, so that nothing outside the mask changes.
     pub fn new(task: TaskKind, defaults: &Defaults) -> Self {
         let (guidance_scale, temperature) = match task {
             TaskKind::Edit => (defaults.guidance_scale, defaults.temperature),

@@ -132,7 +132,8 @@ fn of_the_schedule() -> f64 {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
-    /// SHA-256 of the autoencoder's weight file.
+    /// SHA-256 of the weight file of the autoencoder that the run was given. The one beside the model may have had
+    /// another decoder since.
     pub vae_sha256: String,
     /// SHA-256 of the U-Net's weight file that a warm start began from.
     pub init_unet_sha256: Option<String>,

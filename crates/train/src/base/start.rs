@@ -156,6 +156,7 @@ fn latents_sha256(vae: &AutoencoderKL) -> String {
     visit_parameters(&vae.encoder, &mut hashing);
     visit_parameters(&vae.quant_conv, &mut hashing);
     hashing.0.update(vae.config().scaling_factor.to_le_bytes());
+    hashing.0.update((vae.config().norm_num_groups as u64).to_le_bytes());
     hex(&hashing.0.finalize())
 }
 
