@@ -213,7 +213,9 @@ mod tests {
         let temperature = 0.4_f64;
         let walk = |temperature: f64| {
             let mut noise = NoiseSource::new(&[5]);
-            let schedule = NoiseSchedule::new(NoiseScheduleConfig::stable_diffusion()).unwrap();
+            let to_the_end =
+                NoiseScheduleConfig { set_alpha_to_one: true, ..NoiseScheduleConfig::stable_diffusion() };
+            let schedule = NoiseSchedule::new(to_the_end).unwrap();
             let kind = SamplerKind::Ddim { eta: 0.0 };
             let levels = kind.levels(&schedule, 6).unwrap();
             let alphas: Vec<f64> = levels.as_slice()[1..].iter().map(|level| level.alpha()).collect();
@@ -222,11 +224,10 @@ mod tests {
             let denoise = Denoise::new(levels, sampler, &Half, x_t, &mut noise).unwrap();
             let steps = denoise.at_temperature(temperature).unwrap();
             // The noise that each step leaves: x_t - alpha x_0.
-            let left: Vec<f32> = steps
+            steps
                 .zip(&alphas)
                 .map(|(step, alpha)| read(step.x_t - step.x_0.mul_scalar(*alpha))[0])
-                .collect();
-            left
+                .collect::<Vec<f32>>()
         };
         let (warm, cold) = (walk(1.0), walk(temperature));
         // The first step starts from the same latents, so that what it leaves is scaled by one step's factor; what
