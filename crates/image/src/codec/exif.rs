@@ -32,16 +32,19 @@ pub(super) fn without_signature(exif: Vec<u8>) -> Vec<u8> {
     }
 }
 
+/// Byte order, the number 42 and where the first directory lies.
+const HEADER_LEN: u32 = 8;
+
 /// `exif` without its thumbnail, which would still show what an edit has taken away: zeros in its place,
 /// and no link to the directory that describes it, the second. All else stays where and as it is.
 pub(super) fn without_thumbnail(exif: Vec<u8>) -> Vec<u8> {
     blotted(&exif).unwrap_or(exif)
 }
 
-/// `None` if there is no second directory.
+/// `None` if there is no second directory, or if the first lies in the header, as in a damaged file.
 fn blotted(exif: &[u8]) -> Option<Vec<u8>> {
     let tiff = Tiff::new(exif)?;
-    let root_at = tiff.u32_at(4)?;
+    let root_at = tiff.u32_at(4).filter(|at| *at >= HEADER_LEN)?;
     let (root, second_at) = tiff.directory(root_at).filter(|(_, next)| *next != 0)?;
     let mut out = exif.to_vec();
     // Strips of a damaged file may overlap without end; sound ones are no longer than the file together.
@@ -290,6 +293,13 @@ mod tests {
             assert_eq!(without_thumbnail(exif), expected);
             assert_eq!(without_thumbnail(expected.clone()), expected, "without one nothing changes");
         }
+    }
+
+    #[test]
+    fn a_directory_inside_the_header_is_damage_and_stays() {
+        let mut exif = with_thumbnail(true, false);
+        exif[7] = 4;
+        assert_eq!(without_thumbnail(exif.clone()), exif);
     }
 
     proptest! {
