@@ -18,6 +18,8 @@ FULL_GAIN = 1.5
 FULL_GAIN_LAYERS = re.compile(
     r"to_[qkv]\.|[qkv]_proj\.|fc1\.|ff\.net\.0\.|time_embedding\.|conv_out\.|conv_shortcut\."
     r"|samplers\.|quant_conv\."
+    r"|\.(query|key|value|qkv)\.|intermediate\.|patch_embed|(vision|text)_proj\.|_projection\.|itm_head\."
+    r"|^\d+\."
 )
 # The feed-forward's way back weighs more than the rest of the stream, so that the 5e-4 between the
 # exact GELU and its tanh approximation stays visible at the output.

@@ -28,6 +28,9 @@ pub trait Component: Module {
     /// Keys that old files hold and that are no weights, such as position indices.
     const BUFFERS: &'static [&'static str] = &[];
 
+    /// Keys of single numbers, which checkpoints store without a dimension and modules as a vector of one.
+    const SCALARS: &'static [&'static str] = &[];
+
     /// Parses and checks `config.json`.
     ///
     /// # Errors
@@ -50,6 +53,64 @@ pub(crate) fn checkpoint_key<C: Component>(path: &str) -> String {
 pub(crate) fn older_key<C: Component>(key: &str) -> String {
     C::OLDER_NAMES.iter().fold(key.to_owned(), |key, (today, older)| key.replace(today, older))
 }
+
+/// Keys that transformers has written into every `config.json` at one time or another. None of them says anything
+/// of the network: they are about generating text, about labels and about the program that wrote the file.
+pub(crate) const TRANSFORMERS: &[(&str, &[&str])] = &[
+    ("add_cross_attention", OFF),
+    ("architectures", &[]),
+    ("bad_words_ids", &[]),
+    ("begin_suppress_tokens", &[]),
+    ("chunk_size_feed_forward", &[]),
+    ("cross_attention_hidden_size", &["null"]),
+    ("decoder_start_token_id", &[]),
+    ("diversity_penalty", &[]),
+    ("do_sample", &[]),
+    ("dtype", &[]),
+    ("early_stopping", &[]),
+    ("encoder_no_repeat_ngram_size", &[]),
+    ("exponential_decay_length_penalty", &[]),
+    ("finetuning_task", &[]),
+    ("forced_bos_token_id", &[]),
+    ("forced_eos_token_id", &[]),
+    ("id2label", &[]),
+    ("is_decoder", OFF),
+    ("is_encoder_decoder", OFF),
+    ("label2id", &[]),
+    ("length_penalty", &[]),
+    ("max_length", &[]),
+    ("min_length", &[]),
+    ("no_repeat_ngram_size", &[]),
+    ("num_beam_groups", &[]),
+    ("num_beams", &[]),
+    ("num_return_sequences", &[]),
+    ("output_attentions", &[]),
+    ("output_hidden_states", &[]),
+    ("output_scores", &[]),
+    ("prefix", &[]),
+    ("problem_type", &[]),
+    ("pruned_heads", &["{}"]),
+    ("remove_invalid_values", &[]),
+    ("repetition_penalty", &[]),
+    ("return_dict", &[]),
+    ("return_dict_in_generate", &[]),
+    ("sep_token_id", &[]),
+    ("suppress_tokens", &[]),
+    ("task_specific_params", &[]),
+    ("temperature", &[]),
+    ("tf_legacy_loss", &[]),
+    ("tie_encoder_decoder", &[]),
+    ("tie_word_embeddings", &[]),
+    ("tokenizer_class", &[]),
+    ("top_k", &[]),
+    ("top_p", &[]),
+    ("torch_dtype", &[]),
+    ("torchscript", &[]),
+    ("transformers_version", &[]),
+    ("typical_p", &[]),
+    ("use_bfloat16", &[]),
+    ("use_cache", &[]),
+];
 
 /// The values of a key that switches off what it names.
 pub(crate) const OFF: &[&str] = &["null", "false"];

@@ -2,10 +2,15 @@
 //! [`vae::AutoencoderKL`], [`text::CLIPTextModel`] and its [`tokenizer`], each configured by the
 //! `config.json` that diffusers or transformers write for it. The small model that ships with the
 //! program and Stable Diffusion 1.5 differ only in numbers. Beside them stand the small [`classifier`]s
-//! that measure editing models and label their training data.
+//! that measure editing models and label their training data, and networks that compare pictures with texts or with one
+//! another, for rewards to stand on: [`clip`], [`blip`], [`dinov2`] and [`vgg`].
 
+pub mod blip;
 pub mod classifier;
+pub mod clip;
 pub mod component;
+mod cosine;
+pub mod dinov2;
 mod error;
 pub mod flops;
 pub mod footprint;
@@ -17,6 +22,7 @@ pub mod text;
 pub mod tokenizer;
 pub mod unet;
 pub mod vae;
+pub mod vgg;
 
 pub use component::Component;
 pub use error::ModelError;

@@ -39,6 +39,15 @@ pub(crate) fn check_epsilon(class: &'static str, key: &str, value: f64) -> Resul
     Err(unsupported(class, key, value, "but it must be above 0, such as 1e-5"))
 }
 
+/// Refuses a number of heads that `width` cannot be split into.
+pub(crate) fn check_heads(class: &'static str, width: usize, n_heads: usize) -> Result<(), ModelError> {
+    if n_heads > 0 && width.is_multiple_of(n_heads) {
+        return Ok(());
+    }
+    let remedy = format!("hidden_size {width} cannot be split into that many heads");
+    Err(unsupported(class, "num_attention_heads", n_heads, remedy))
+}
+
 fn check(class: &'static str, key: &str, value: usize, limit: usize) -> Result<(), ModelError> {
     if (1..=limit).contains(&value) {
         return Ok(());

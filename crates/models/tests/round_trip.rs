@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use burn::tensor::Device;
+use byteedit_models::blip::BlipForImageTextRetrieval;
+use byteedit_models::clip::CLIPModel;
 use byteedit_models::component::Component;
+use byteedit_models::dinov2::Dinov2Model;
 use byteedit_models::store::{Precision, load_component, save_component};
 use byteedit_models::text::CLIPTextModel;
 use byteedit_models::unet::UNet2DConditionModel;
@@ -41,6 +44,9 @@ fn f32_files_come_back_bit_for_bit() {
     assert_same_file::<AutoencoderKL>("vae_mini", Precision::F32);
     assert_same_file::<CLIPTextModel>("clip_text_sd15", Precision::F32);
     assert_same_file::<CLIPTextModel>("clip_text_sd21", Precision::F32);
+    assert_same_file::<CLIPModel>("clip_openai", Precision::F32);
+    assert_same_file::<BlipForImageTextRetrieval>("blip_itm", Precision::F32);
+    assert_same_file::<Dinov2Model>("dinov2", Precision::F32);
 }
 
 #[test]

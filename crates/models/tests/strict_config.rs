@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use byteedit_models::blip::BlipForImageTextRetrieval;
+use byteedit_models::clip::CLIPModel;
 use byteedit_models::component::Component;
+use byteedit_models::dinov2::Dinov2Model;
 use byteedit_models::store::load_component;
 use byteedit_models::text::CLIPTextModel;
 use byteedit_models::unet::UNet2DConditionModel;
 use byteedit_models::vae::AutoencoderKL;
+use byteedit_models::vgg::Vgg16Features;
 use byteedit_testing::{Checkpoint, case_dir};
 use serde_json::{Map, Value, json};
 
@@ -32,6 +36,10 @@ fn a_misspelt_key_is_named() {
     refuses::<AutoencoderKL>("vae_sd", change, &["layer_per_blocks"]);
     let change = ["\"hidden_act\"", "\"hiden_act\": \"gelu\", \"hidden_act\""];
     refuses::<CLIPTextModel>("clip_text_sd15", change, &["hiden_act"]);
+    refuses::<CLIPModel>("clip_openai", change, &["hiden_act"]);
+    refuses::<BlipForImageTextRetrieval>("blip_itm", change, &["hiden_act"]);
+    refuses::<Dinov2Model>("dinov2", change, &["hiden_act"]);
+    refuses::<Vgg16Features>("vgg16", ["\"base_width\"", "\"width\": 4, \"base_width\""], &["width"]);
 }
 
 #[test]
@@ -55,6 +63,14 @@ fn a_network_that_we_do_not_have_is_named() {
     refuses::<AutoencoderKL>("vae_sd", change, &["AttnDownEncoderBlock2D"]);
     let change = ["\"hidden_act\": \"quick_gelu\"", "\"hidden_act\": \"relu\""];
     refuses::<CLIPTextModel>("clip_text_sd15", change, &["relu", "quick_gelu"]);
+    refuses::<CLIPModel>("clip_openai", change, &["relu", "quick_gelu"]);
+    let change = ["\"use_swiglu_ffn\": false", "\"use_swiglu_ffn\": true"];
+    refuses::<Dinov2Model>("dinov2", change, &["use_swiglu_ffn", "only false"]);
+    let change = ["\"encoder_hidden_size\": 24", "\"encoder_hidden_size\": 16"];
+    refuses::<BlipForImageTextRetrieval>("blip_itm", change, &["encoder_hidden_size", "hidden_size is 24"]);
+    let change = ["\"image_size\": 20", "\"image_size\": 21"];
+    refuses::<CLIPModel>("clip_openai", change, &["image_size", "multiple of patch_size 5"]);
+    refuses::<Dinov2Model>("dinov2", change, &["image_size", "multiple of patch_size 5"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod kernels;
 mod linear;
 mod norm;
 pub mod parameters;
+mod patch;
 mod resnet;
 mod timestep;
 mod transformer;
@@ -22,6 +23,7 @@ pub use embedding::Embedding;
 pub use init::Init;
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
+pub use patch::PatchEmbedding;
 pub use resnet::{Downsample2D, NormSettings, ResnetBlock2D, Upsample2D};
 pub use timestep::{TimestepEmbedding, timestep_features};
 pub use transformer::{

@@ -64,6 +64,7 @@ fn component<C: Component>(
         key: checkpoint_key::<C>,
         older_key: older_key::<C>,
         dropped_prefix: dropped_prefix::<C>(&file),
+        scalars: C::SCALARS,
         used: BTreeSet::new(),
         problems: Vec::new(),
         not_finite: None,
@@ -101,6 +102,8 @@ struct Loader<'a, 'data> {
     older_key: fn(&str) -> String,
     /// What this file leaves out at the beginning of every key.
     dropped_prefix: &'static str,
+    /// Keys that are stored without a dimension.
+    scalars: &'static [&'static str],
     used: BTreeSet<String>,
     problems: Vec<String>,
     not_finite: Option<ModelError>,
@@ -116,9 +119,9 @@ impl Loader<'_, '_> {
         if is_older { older } else { key }
     }
 
-    /// The numbers of a tensor as f32: where they lie if that can be, else converted.
-    fn values(&self, view: &TensorView<'_>) -> Result<TensorData, BadValues> {
-        let (bytes, shape) = (view.data(), view.shape().to_vec());
+    /// The numbers of a tensor as f32, in `shape`: where they lie if that can be, else converted.
+    fn values(&self, view: &TensorView<'_>, shape: &[usize]) -> Result<TensorData, BadValues> {
+        let (bytes, shape) = (view.data(), shape.to_vec());
         let in_place = || self.map.filter(|_| view.dtype() == Dtype::F32)?.as_f32_storage(bytes);
         if let Some(storage) = in_place() {
             check_finite(bytes)?;
@@ -140,13 +143,14 @@ impl ParameterMapper for Loader<'_, '_> {
             return param;
         };
         self.used.insert(key.clone());
-        let wanted: [usize; D] = param.lazy_shape().dims();
+        let shape: [usize; D] = param.lazy_shape().dims();
+        let wanted = if self.scalars.contains(&key.as_str()) { &[] } else { shape.as_slice() };
         if view.shape() != wanted {
             let found = view.shape();
             self.problems.push(format!("`{key}` has shape {found:?}, the model needs {wanted:?}"));
             return param;
         }
-        match self.values(&view) {
+        match self.values(&view, &shape) {
             Ok(values) => {
                 let tensor = Tensor::<D>::from_data(values, self.device);
                 Param::initialized(param.id, tensor).set_require_grad(true)

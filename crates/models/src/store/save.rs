@@ -56,7 +56,8 @@ pub fn component_to_bytes<C: Component>(
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, ModelError> {
     let key = checkpoint_key::<C>;
-    let mut collector = Collector { key, path, precision, tensors: BTreeMap::new(), not_finite: None };
+    let (tensors, scalars) = (BTreeMap::new(), C::SCALARS);
+    let mut collector = Collector { key, scalars, path, precision, tensors, not_finite: None };
     visit_parameters(component, &mut collector);
     if let Some(error) = collector.not_finite {
         return Err(error);
@@ -124,6 +125,8 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
 
 struct Collector<'a> {
     key: fn(&str) -> String,
+    /// Keys that are stored without a dimension.
+    scalars: &'static [&'static str],
     path: &'a Path,
     precision: Precision,
     tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)>,
@@ -150,7 +153,10 @@ impl ParameterVisitor for Collector<'_> {
             Precision::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Precision::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
         };
-        self.tensors.insert((self.key)(name), (param.lazy_shape().dims::<D>().to_vec(), bytes));
+        let key = (self.key)(name);
+        let is_scalar = self.scalars.contains(&key.as_str());
+        let shape = if is_scalar { Vec::new() } else { param.lazy_shape().dims::<D>().to_vec() };
+        self.tensors.insert(key, (shape, bytes));
     }
 }
 

@@ -4,25 +4,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ModelError;
-use crate::component::{check_extra_keys, parse, unsupported};
-use crate::limits::{check_epsilon, check_layers, check_widths};
+use crate::clip::{EncoderSizes, HiddenAct};
+use crate::component::{TRANSFORMERS, check_extra_keys, parse};
+use crate::limits::check_widths;
 
 const CLASS: &str = "CLIPTextModel";
-
-/// The activation of the feed-forward layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HiddenAct {
-    /// `x * sigmoid(1.702 x)` (SD 1.x).
-    QuickGelu,
-    /// Exact (SD 2.x).
-    Gelu,
-}
 
 /// The fields that Stable Diffusion's text encoders set; others must have a value that changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CLIPTextConfig {
     /// Number of tokens in the vocabulary.
+    #[serde(default = "clip_vocabulary")]
     pub vocab_size: usize,
     /// Width.
     pub hidden_size: usize,
@@ -52,18 +44,14 @@ pub struct CLIPTextConfig {
 
 /// Keys that transformers writes and the values under which they change nothing.
 const NEUTRAL: &[(&str, &[&str])] = &[
-    ("architectures", &[]),
     ("attention_dropout", &["0.0", "0"]),
     ("bos_token_id", &[]),
     ("dropout", &["0.0", "0"]),
-    ("dtype", &[]),
     ("initializer_factor", &[]),
     ("initializer_range", &[]),
     ("model_type", &["\"clip_text_model\""]),
     ("pad_token_id", &[]),
     ("projection_dim", &[]),
-    ("torch_dtype", &[]),
-    ("transformers_version", &[]),
 ];
 
 impl CLIPTextConfig {
@@ -74,24 +62,30 @@ impl CLIPTextConfig {
     /// accepted.
     pub fn from_json(json: &str) -> Result<Self, ModelError> {
         let config: Self = parse(CLASS, json)?;
-        check_extra_keys(CLASS, &config.extra, NEUTRAL)?;
-        check_layers(CLASS, &[("num_hidden_layers", config.num_hidden_layers)])?;
-        check_widths(
-            CLASS,
-            &[
-                ("hidden_size", config.hidden_size),
-                ("intermediate_size", config.intermediate_size),
-                ("max_position_embeddings", config.max_position_embeddings),
-            ],
-        )?;
-        check_epsilon(CLASS, "layer_norm_eps", config.layer_norm_eps)?;
-        let n_heads = config.num_attention_heads;
-        if n_heads == 0 || !config.hidden_size.is_multiple_of(n_heads) {
-            let remedy = format!("hidden_size {} cannot be split into that many heads", config.hidden_size);
-            return Err(unsupported(CLASS, "num_attention_heads", n_heads, remedy));
-        }
+        config.validate()?;
         Ok(config)
     }
+
+    pub(crate) fn validate(&self) -> Result<(), ModelError> {
+        check_extra_keys(CLASS, &self.extra, &[NEUTRAL, TRANSFORMERS].concat())?;
+        check_widths(CLASS, &[("max_position_embeddings", self.max_position_embeddings)])?;
+        self.sizes().validate(CLASS)
+    }
+
+    pub(crate) fn sizes(&self) -> EncoderSizes {
+        EncoderSizes {
+            hidden_size: self.hidden_size,
+            intermediate_size: self.intermediate_size,
+            n_layers: self.num_hidden_layers,
+            n_heads: self.num_attention_heads,
+            hidden_act: self.hidden_act,
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
+}
+
+fn clip_vocabulary() -> usize {
+    49_408
 }
 
 fn clip_positions() -> usize {

@@ -4,5 +4,5 @@
 mod config;
 mod model;
 
-pub use config::{CLIPTextConfig, HiddenAct};
-pub use model::{CLIPTextModel, CLIPTextOutput};
+pub use config::CLIPTextConfig;
+pub use model::{CLIPTextEmbeddings, CLIPTextModel, CLIPTextOutput, CLIPTextTransformer};

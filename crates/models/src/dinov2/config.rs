@@ -1,0 +1,122 @@
+//! `config.json` of `Dinov2Model`, as transformers writes it. A key that a file leaves out has transformers' default.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ModelError;
+use crate::component::{TRANSFORMERS, check_extra_keys, parse, unsupported};
+use crate::limits::{check_epsilon, check_heads, check_layers, check_widths};
+
+const CLASS: &str = "Dinov2Model";
+
+/// The numbers of the network; other fields must have a value that changes nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dinov2Config {
+    /// Width.
+    #[serde(default = "width")]
+    pub hidden_size: usize,
+    /// Layers.
+    #[serde(default = "twelve")]
+    pub num_hidden_layers: usize,
+    /// Heads.
+    #[serde(default = "twelve")]
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward layers over `hidden_size`.
+    #[serde(default = "mlp_ratio")]
+    pub mlp_ratio: usize,
+    /// Side in pixels of the pictures that the table of positions is for, a multiple of `patch_size`.
+    #[serde(default = "image_size")]
+    pub image_size: usize,
+    /// Side of a patch in pixels.
+    #[serde(default = "patch_size")]
+    pub patch_size: usize,
+    /// Where the scales of the branches start.
+    #[serde(default = "layerscale_value")]
+    pub layerscale_value: f64,
+    /// Added to every variance.
+    #[serde(default = "layer_norm_eps")]
+    pub layer_norm_eps: f64,
+    /// Keys without an effect here, kept for writing the file back.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// `use_swiglu_ffn` is true of the giant variant alone.
+const NEUTRAL: &[(&str, &[&str])] = &[
+    ("apply_layernorm", &[]),
+    ("attention_probs_dropout_prob", &["0.0", "0"]),
+    ("drop_path_rate", &[]),
+    ("hidden_act", &["\"gelu\""]),
+    ("hidden_dropout_prob", &["0.0", "0"]),
+    ("initializer_range", &[]),
+    ("model_type", &["\"dinov2\""]),
+    ("num_channels", &["3"]),
+    ("out_features", &[]),
+    ("out_indices", &[]),
+    ("qkv_bias", &["true"]),
+    ("reshape_hidden_states", &[]),
+    ("stage_names", &[]),
+    ("use_mask_token", &["true"]),
+    ("use_swiglu_ffn", &["false"]),
+];
+
+impl Dinov2Config {
+    /// Parses and checks `config.json`.
+    ///
+    /// # Errors
+    /// [`ModelError::Json`] or [`ModelError::Unsupported`], which names the key, its value and what is accepted.
+    pub fn from_json(json: &str) -> Result<Self, ModelError> {
+        let config: Self = parse(CLASS, json)?;
+        check_extra_keys(CLASS, &config.extra, &[NEUTRAL, TRANSFORMERS].concat())?;
+        check_layers(CLASS, &[("num_hidden_layers", config.num_hidden_layers)])?;
+        check_widths(
+            CLASS,
+            &[
+                ("hidden_size", config.hidden_size),
+                ("mlp_ratio", config.mlp_ratio),
+                ("image_size", config.image_size),
+                ("patch_size", config.patch_size),
+            ],
+        )?;
+        check_epsilon(CLASS, "layer_norm_eps", config.layer_norm_eps)?;
+        check_heads(CLASS, config.hidden_size, config.num_attention_heads)?;
+        if config.image_size.is_multiple_of(config.patch_size) {
+            return Ok(config);
+        }
+        let remedy = format!("but it must be a multiple of patch_size {}", config.patch_size);
+        Err(unsupported(CLASS, "image_size", config.image_size, remedy))
+    }
+
+    /// Patches along one side of a picture of `image_size`.
+    pub(super) fn grid(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+}
+
+fn width() -> usize {
+    768
+}
+
+fn twelve() -> usize {
+    12
+}
+
+fn mlp_ratio() -> usize {
+    4
+}
+
+fn image_size() -> usize {
+    224
+}
+
+fn patch_size() -> usize {
+    14
+}
+
+fn layerscale_value() -> f64 {
+    1.0
+}
+
+fn layer_norm_eps() -> f64 {
+    1e-6
+}
