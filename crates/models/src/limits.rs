@@ -48,6 +48,20 @@ pub(crate) fn check_heads(class: &'static str, width: usize, n_heads: usize) -> 
     Err(unsupported(class, "num_attention_heads", n_heads, remedy))
 }
 
+/// Refuses pictures that cannot be cut into patches.
+pub(crate) fn check_patches(
+    class: &'static str,
+    image_size: usize,
+    patch_size: usize,
+) -> Result<(), ModelError> {
+    check_widths(class, &[("image_size", image_size), ("patch_size", patch_size)])?;
+    if image_size.is_multiple_of(patch_size) {
+        return Ok(());
+    }
+    let remedy = format!("but it must be a multiple of patch_size {patch_size}");
+    Err(unsupported(class, "image_size", image_size, remedy))
+}
+
 fn check(class: &'static str, key: &str, value: usize, limit: usize) -> Result<(), ModelError> {
     if (1..=limit).contains(&value) {
         return Ok(());

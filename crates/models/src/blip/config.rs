@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::ModelError;
 use crate::component::{TRANSFORMERS, check_extra_keys, parse, unsupported};
-use crate::limits::{check_epsilon, check_heads, check_layers, check_widths};
+use crate::limits::{check_epsilon, check_heads, check_layers, check_patches, check_widths};
 
 const CLASS: &str = "BlipForImageTextRetrieval";
 const TEXT: &str = "BlipForImageTextRetrieval's text_config";
@@ -175,20 +175,11 @@ impl BlipVisionConfig {
         check_layers(VISION, &[("num_hidden_layers", self.num_hidden_layers)])?;
         check_widths(
             VISION,
-            &[
-                ("hidden_size", self.hidden_size),
-                ("intermediate_size", self.intermediate_size),
-                ("image_size", self.image_size),
-                ("patch_size", self.patch_size),
-            ],
+            &[("hidden_size", self.hidden_size), ("intermediate_size", self.intermediate_size)],
         )?;
         check_epsilon(VISION, "layer_norm_eps", self.layer_norm_eps)?;
         check_heads(VISION, self.hidden_size, self.num_attention_heads)?;
-        if self.image_size.is_multiple_of(self.patch_size) {
-            return Ok(());
-        }
-        let remedy = format!("but it must be a multiple of patch_size {}", self.patch_size);
-        Err(unsupported(VISION, "image_size", self.image_size, remedy))
+        check_patches(VISION, self.image_size, self.patch_size)
     }
 
     /// Patches of a picture.

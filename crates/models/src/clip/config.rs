@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{EncoderSizes, HiddenAct};
 use crate::ModelError;
-use crate::component::{TRANSFORMERS, check_extra_keys, parse, unsupported};
-use crate::limits::check_widths;
+use crate::component::{TRANSFORMERS, check_extra_keys, parse};
+use crate::limits::{check_patches, check_widths};
 use crate::text::CLIPTextConfig;
 
 const CLASS: &str = "CLIPModel";
@@ -100,11 +100,7 @@ impl CLIPConfig {
 impl CLIPVisionConfig {
     fn validate(&self) -> Result<(), ModelError> {
         check_extra_keys(VISION, &self.extra, &[NEUTRAL_VISION, TRANSFORMERS].concat())?;
-        check_widths(VISION, &[("image_size", self.image_size), ("patch_size", self.patch_size)])?;
-        if !self.image_size.is_multiple_of(self.patch_size) {
-            let remedy = format!("but it must be a multiple of patch_size {}", self.patch_size);
-            return Err(unsupported(VISION, "image_size", self.image_size, remedy));
-        }
+        check_patches(VISION, self.image_size, self.patch_size)?;
         self.sizes().validate(VISION)
     }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ModelError;
-use crate::component::{TRANSFORMERS, check_extra_keys, parse, unsupported};
-use crate::limits::{check_epsilon, check_heads, check_layers, check_widths};
+use crate::component::{TRANSFORMERS, check_extra_keys, parse};
+use crate::limits::{check_epsilon, check_heads, check_layers, check_patches, check_widths};
 
 const CLASS: &str = "Dinov2Model";
 
@@ -69,22 +69,11 @@ impl Dinov2Config {
         let config: Self = parse(CLASS, json)?;
         check_extra_keys(CLASS, &config.extra, &[NEUTRAL, TRANSFORMERS].concat())?;
         check_layers(CLASS, &[("num_hidden_layers", config.num_hidden_layers)])?;
-        check_widths(
-            CLASS,
-            &[
-                ("hidden_size", config.hidden_size),
-                ("mlp_ratio", config.mlp_ratio),
-                ("image_size", config.image_size),
-                ("patch_size", config.patch_size),
-            ],
-        )?;
+        check_widths(CLASS, &[("hidden_size", config.hidden_size), ("mlp_ratio", config.mlp_ratio)])?;
         check_epsilon(CLASS, "layer_norm_eps", config.layer_norm_eps)?;
         check_heads(CLASS, config.hidden_size, config.num_attention_heads)?;
-        if config.image_size.is_multiple_of(config.patch_size) {
-            return Ok(config);
-        }
-        let remedy = format!("but it must be a multiple of patch_size {}", config.patch_size);
-        Err(unsupported(CLASS, "image_size", config.image_size, remedy))
+        check_patches(CLASS, config.image_size, config.patch_size)?;
+        Ok(config)
     }
 
     /// Patches along one side of a picture of `image_size`.
