@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-GOLDEN = Path(__file__).resolve().parents[2] / "crates" / "models" / "tests" / "golden"
+CRATES = Path(__file__).resolve().parents[2] / "crates"
 
 # Layers that write into a normalised stream get a small gain: with a stream of standard deviation
 # about 0.05 the epsilon of the next norm moves the result by about 1e-3, so a wrong epsilon shows.
@@ -19,7 +19,7 @@ FULL_GAIN_LAYERS = re.compile(
     r"to_[qkv]\.|[qkv]_proj\.|fc1\.|ff\.net\.0\.|time_embedding\.|conv_out\.|conv_shortcut\."
     r"|samplers\.|quant_conv\."
     r"|\.(query|key|value|qkv)\.|intermediate\.|patch_embed|(vision|text)_proj\.|_projection\.|itm_head\."
-    r"|^\d+\."
+    r"|^\d+\.|layers\.\d+\.(weight|bias)$"
 )
 # The feed-forward's way back weighs more than the rest of the stream, so that the 5e-4 between the
 # exact GELU and its tanh approximation stays visible at the output.
@@ -62,8 +62,8 @@ def randomise(model: torch.nn.Module, seed: int, dtype: torch.dtype = torch.floa
     return model.eval()
 
 
-def case_folder(case: str) -> Path:
-    folder = GOLDEN / case
+def case_folder(case: str, crate: str = "models") -> Path:
+    folder = CRATES / crate / "tests" / "golden" / case
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -77,8 +77,8 @@ def save_expected(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
     save_file(stored, folder / "expected.safetensors")
 
 
-def report(case: str, expected: torch.Tensor, in_f32: torch.Tensor) -> None:
+def report(case: str, expected: torch.Tensor, in_f32: torch.Tensor, crate: str = "models") -> None:
     """Prints PyTorch's own f32 error against the f64 value: the floor of any tolerance."""
     error = (in_f32.double() - expected).norm() / expected.norm()
-    files = sum(f.stat().st_size for f in case_folder(case).iterdir())
+    files = sum(f.stat().st_size for f in case_folder(case, crate).iterdir())
     print(f"{case}: f32 error {error:.1e}, output std {expected.std():.3f}, {files / 1000:.0f} kB")

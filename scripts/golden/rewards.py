@@ -1,9 +1,11 @@
-"""Golden values of the networks that rewards stand on: `python scripts/golden/rewards.py`."""
+"""Golden values of rewards and of the networks that they stand on: `python scripts/golden/rewards.py`."""
 
 import json
 from pathlib import Path
 
+import numpy
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
@@ -15,6 +17,8 @@ from transformers import (
     Dinov2Model,
 )
 
+import tokenizer
+import tokenizer_bert
 from checkpoint import case_folder, normal, randomise, report, save_expected
 
 SEED = 5
@@ -87,6 +91,33 @@ ORIGINAL_BLIP = {
     ".self_attn.qkv.": ".attn.qkv.",
     ".self_attn.projection.": ".attn.proj.",
 }
+
+# Names of transformers in a layer, and those of open_clip.
+OPEN_CLIP = {
+    "vision_model.embeddings.class_embedding": "visual.class_embedding",
+    "vision_model.embeddings.patch_embedding.": "visual.conv1.",
+    "vision_model.embeddings.position_embedding.weight": "visual.positional_embedding",
+    "vision_model.pre_layrnorm.": "visual.ln_pre.",
+    "vision_model.post_layernorm.": "visual.ln_post.",
+    "vision_model.encoder.layers.": "visual.transformer.resblocks.",
+    "text_model.embeddings.token_embedding.": "token_embedding.",
+    "text_model.embeddings.position_embedding.weight": "positional_embedding",
+    "text_model.final_layer_norm.": "ln_final.",
+    "text_model.encoder.layers.": "transformer.resblocks.",
+    ".layer_norm1.": ".ln_1.",
+    ".layer_norm2.": ".ln_2.",
+    ".self_attn.out_proj.": ".attn.out_proj.",
+    ".mlp.fc1.": ".mlp.c_fc.",
+    ".mlp.fc2.": ".mlp.c_proj.",
+}
+
+# ImageReward's own numbers, and BLIP's epsilon in the image encoder.
+MEAN, STD, MAX_LENGTH, VISION_EPS = 0.16717362830052426, 1.0333394966054072, 12, 1e-6
+CHANNEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CHANNEL_STD = (0.26862954, 0.26130258, 0.27577711)
+MLP_WIDTHS = (12, 8, 6, 4)
+# One prompt that fits and one that does not.
+PROMPTS = ["a red apple", "a photo of the cat on the table, unaffable; a cafe in istanbul"]
 
 VGG_WIDTH = 4
 VGG_PLAN = [1, 1, "M", 2, 2, "M", 4, 4, 4, "M", 8, 8, 8, "M", 8, 8, 8, "M"]
@@ -168,7 +199,8 @@ def dino_files() -> None:
     case = "dinov2"
     folder, tensors = case_folder(case), {}
     build().save_pretrained(folder)
-    for call, pixels in {"table": pictures(20, 20), "larger": pictures(35, 30)}.items():
+    sizes = {"table": (20, 20), "larger": (35, 30), "smaller": (10, 15)}
+    for call, pixels in {call: pictures(*size) for call, size in sizes.items()}.items():
         double = run(build().double(), pixels.double())
         tensors |= {f"{call}.pixels": pixels, f"{call}.tokens": double}
         report(case, double, run(build(), pixels))
@@ -208,6 +240,157 @@ def vgg_files() -> None:
     report(case, double[-1], run(build(), pixels)[-1])
 
 
+class ScoreMlp(nn.Module):
+    """The head of ImageReward and of LAION's second predictor: dropouts count as layers, nothing is between."""
+
+    def __init__(self, d_features: int):
+        super().__init__()
+        sides = [d_features, *MLP_WIDTHS, 1]
+        linears = [nn.Linear(d_in, d_out) for d_in, d_out in zip(sides, sides[1:])]
+        dropouts = [nn.Dropout(0.2), nn.Dropout(0.2), nn.Dropout(0.1)]
+        self.layers = nn.Sequential(*(x for pair in zip(linears, dropouts) for x in pair), *linears[3:])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+class ImageReward(nn.Module):
+    """BLIP whose text encoder sees the picture, its first token, the head."""
+
+    def __init__(self, config: BlipConfig):
+        super().__init__()
+        self.blip = BlipForImageTextRetrieval(config)
+        # BLIP's projections stay in the authors' files, its matching head does not.
+        del self.blip.itm_head
+        self.mlp = ScoreMlp(config.text_config.hidden_size)
+
+    def forward(self, ids: torch.Tensor, seen: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+        picture = self.blip.vision_model(pixel_values=pixels).last_hidden_state
+        tokens = self.blip.text_encoder(
+            input_ids=ids,
+            attention_mask=seen,
+            encoder_hidden_states=picture,
+            encoder_attention_mask=torch.ones(picture.shape[:-1], dtype=torch.long),
+        ).last_hidden_state
+        return self.mlp(tokens[:, 0])[:, 0]
+
+
+def unit_pictures(height: int, width: int) -> torch.Tensor:
+    return torch.sigmoid(pictures(height, width))
+
+
+def preprocessed(pixels: torch.Tensor, side: int) -> torch.Tensor:
+    """Stretched to a square as Pillow stretches floats, and normalised."""
+
+    def stretched(channel: torch.Tensor) -> torch.Tensor:
+        image = Image.fromarray(channel.numpy()).resize((side, side), Image.Resampling.BICUBIC)
+        return torch.from_numpy(numpy.asarray(image).copy())
+
+    square = torch.stack([torch.stack([stretched(channel) for channel in picture]) for picture in pixels])
+    mean, std = (torch.tensor(values, dtype=torch.float64)[:, None, None] for values in (CHANNEL_MEAN, CHANNEL_STD))
+    return (square.double() - mean) / std
+
+
+def image_reward_files() -> None:
+    """The authors' file, which `torch.save` wrote, beside the configuration that they have in their code."""
+    case, crate = "image_reward", "reward"
+    folder = case_folder(case, crate)
+    tokenizer_bert.write_vocabulary(folder)
+    words = tokenizer_bert.load(folder)
+    settings = json.loads(json.dumps(BLIP))
+    settings["text_config"] |= {"vocab_size": len(words), "max_position_embeddings": MAX_LENGTH}
+    settings["vision_config"]["layer_norm_eps"] = VISION_EPS
+
+    def build() -> ImageReward:
+        return randomise(ImageReward(BlipConfig(**settings)), SEED)
+
+    # Numbers that bfloat16 holds, as all here.
+    state = {key: tensor.bfloat16() for key, tensor in renamed(build().state_dict(), ORIGINAL_BLIP).items()}
+    state["blip.text_encoder.embeddings.position_ids"] = torch.arange(MAX_LENGTH)[None]
+    torch.save(state, folder / "ImageReward.pt")
+    config = {
+        "blip_config": settings,
+        "mlp_widths": MLP_WIDTHS,
+        "max_length": MAX_LENGTH,
+        "standardisation": {"mean": MEAN, "std": STD},
+    }
+    Path(folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    texts = words(PROMPTS, padding="max_length", truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
+    pixels = unit_pictures(26, 34)
+    call = (texts.input_ids, texts.attention_mask, preprocessed(pixels, 20))
+    with torch.no_grad():
+        raw = build().double()(*call)
+        in_f32 = build()(*call[:2], call[2].float())
+    save_expected(folder, {"pixels": pixels, "raw": raw, "score": (raw - MEAN) / STD})
+    report(case, raw, in_f32, crate)
+
+
+def in_open_clip(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """CLIP's tensors as open_clip names and shapes them."""
+    result, state = {}, renamed(state, OPEN_CLIP)
+    for key, tensor in state.items():
+        if ".self_attn.q_proj." in key:
+            rows = [state[key.replace("q_proj", part)] for part in ("q_proj", "k_proj", "v_proj")]
+            result[key.replace(".self_attn.q_proj.", ".attn.in_proj_")] = torch.cat(rows)
+        elif key == "visual_projection.weight":
+            result["visual.proj"] = tensor.T.contiguous()
+        elif key == "text_projection.weight":
+            result["text_projection"] = tensor.T.contiguous()
+        elif ".self_attn." not in key:
+            result[key] = tensor
+    return result
+
+
+def clip_reward_files() -> None:
+    """One CLIP as PickScore is published (transformers) and as HPS is (open_clip, in f16, inside a run's checkpoint), and
+    LAION's heads on its picture features."""
+    case, crate = "clip_rewards", "reward"
+    folder = case_folder(case, crate)
+    words = tokenizer.CLIPTokenizer.from_pretrained(case_folder("tokenizer_clip"))
+    settings = json.loads(json.dumps(CLIP))
+    settings["text_config"] |= {
+        "vocab_size": len(words),
+        "max_position_embeddings": tokenizer.MAX_LENGTH,
+        "bos_token_id": words.bos_token_id,
+        "eos_token_id": words.eos_token_id,
+    }
+    for part in ("text_config", "vision_config"):
+        settings[part]["hidden_act"] = "gelu"
+
+    def build(module: nn.Module) -> nn.Module:
+        # Numbers that f16 holds, so that all files hold the same.
+        return randomise(module, SEED, torch.float16)
+
+    def network() -> CLIPModel:
+        return build(CLIPModel(CLIPConfig(**settings)))
+
+    network().half().save_pretrained(folder)
+    half = {key: tensor.half() for key, tensor in in_open_clip(network().state_dict()).items()}
+    torch.save({"epoch": 3, "name": "tiny", "optimizer": {"lr": 1e-5}, "state_dict": half}, folder / "HPS.pt")
+    linear, mlp = build(nn.Sequential(nn.Linear(10, 1)))[0], build(ScoreMlp(10))
+    torch.save(linear.state_dict(), folder / "aesthetic_v1.pth")
+    torch.save(mlp.state_dict(), folder / "aesthetic_v2.pth")
+
+    @torch.no_grad()
+    def run(dtype: torch.dtype, ids: torch.Tensor, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        output = network().to(dtype)(input_ids=ids, pixel_values=preprocessed(pixels, 20).to(dtype))
+        cosine = (output.image_embeds * output.text_embeds).sum(1)
+        features = output.image_embeds
+        return {
+            "pick_score": cosine * network().logit_scale.to(dtype).exp(),
+            "hps": cosine,
+            "laion_aesthetic_v1": linear.to(dtype)(features)[:, 0],
+            "laion_aesthetic_v2": mlp.to(dtype)(features)[:, 0],
+        }
+
+    ids = words(PROMPTS, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    pixels = unit_pictures(26, 34)
+    double, single = run(torch.float64, ids, pixels), run(torch.float32, ids, pixels)
+    save_expected(folder, {"pixels": pixels, **double})
+    for name in double:
+        report(case, double[name], single[name], crate)
+
+
 def main() -> None:
     for case in CLIP_CASES:
         clip_files(case)
@@ -215,6 +398,8 @@ def main() -> None:
         blip_files(case)
     dino_files()
     vgg_files()
+    image_reward_files()
+    clip_reward_files()
 
 
 if __name__ == "__main__":

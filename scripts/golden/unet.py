@@ -48,6 +48,8 @@ CASES = {
         "transformer_layers_per_block": (1, 2),
         "flip_sin_to_cos": False,
         "freq_shift": 1,
+        "addition_embed_type": "text",
+        "addition_embed_type_num_heads": 3,
         "sample_size": 16,
     },
 }

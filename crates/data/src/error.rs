@@ -40,14 +40,48 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A line of `metadata.jsonl` is not usable.
+    /// A line of a JSON Lines file is not usable.
     #[error("{}:{line}: {reason}", path.display())]
     Line {
-        /// The metadata file.
+        /// The file.
         path: PathBuf,
         /// Line number, counted from 1.
         line: usize,
         /// What is wrong with the line.
+        reason: String,
+    },
+    /// More lines of a file are bad than may be skipped.
+    #[error("{first}; {limit} bad lines before it were skipped, as many as allowed: mend it or allow more")]
+    TooManyBad {
+        /// The first bad line that was one too many.
+        first: Box<DataError>,
+        /// How many may be skipped.
+        limit: usize,
+    },
+    /// A file of another program's format is not usable, as a whole or at one entry.
+    #[error("{}: {place}: {reason}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Which entry, such as `entry 3` or `row 17`, counted from 0, or `the file`.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A preference record says what cannot be, or what the format asked for cannot hold.
+    #[error("task {task_id}: {reason}")]
+    Record {
+        /// The record's task.
+        task_id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Embeddings of prompts that no distance can be computed from.
+    #[error("embedding {index}: {reason}")]
+    Embedding {
+        /// Which one, counted from 0.
+        index: usize,
+        /// What is wrong with it.
         reason: String,
     },
     /// A number of a configuration is out of its range.

@@ -4,6 +4,8 @@
 //! - [`mask`] draws edit masks as the paper does (section 4.1): global, irregular, square, outward,
 //!   and dilated instance masks merged with random ones;
 //! - [`folder`] reads a folder of pictures described by `metadata.jsonl`;
+//! - [`preference`] holds what people prefer: records, pairs, checks, formats of other data sets;
+//! - [`prompts`] chooses diverse prompts from many;
 //! - [`color`] names the colour of a region by measuring its pixels, for captions and for scoring.
 //!
 //! The crate knows no model and no tensor. All randomness comes from [`Stream`], a counter-based
@@ -16,6 +18,8 @@ pub mod folder;
 pub mod mask;
 pub mod picture;
 mod picture_io;
+pub mod preference;
+pub mod prompts;
 mod recolor;
 mod resample;
 mod stream;

@@ -109,6 +109,22 @@ fn nearest(input: usize, output: usize) -> Vec<usize> {
     centers.take(output).map(|center| (center as usize).min(input - 1)).collect()
 }
 
+/// What [`UnitImage::resize`] does along one axis, as a dense matrix: `output` rows of `input` weights, row after
+/// row. A row sums to 1; the same size gives the identity. A resize is the matrix of the columns, then that of the
+/// rows: linear, and differentiable by the transposes.
+pub fn weight_matrix(input: usize, output: usize, filter: Filter) -> Vec<f64> {
+    let mut matrix = vec![0.0; output * input];
+    if input == output {
+        matrix.iter_mut().step_by(input + 1).for_each(|weight| *weight = 1.0);
+        return matrix;
+    }
+    let weights = Weights::new(input, output, filter);
+    for (i, row) in matrix.chunks_exact_mut(input).enumerate() {
+        weights.taps(i, input).for_each(|(from, weight)| row[from] = weight);
+    }
+    matrix
+}
+
 /// `image` at another size. The same size gives the same values, bit for bit.
 pub(crate) fn resized(image: &UnitImage, size: Size, filter: Filter) -> UnitImage {
     match (size.width == image.width(), size.height == image.height()) {
@@ -236,6 +252,24 @@ mod tests {
         let image = row(&[0.0, 0.1, 0.2, 0.3, 0.4, 0.5]);
         assert_eq!(first_channel(&resized(&image, Size::new(3, 1), Filter::Nearest)), [0.1, 0.3, 0.5]);
         assert_eq!(first_channel(&resized(&image, Size::new(1, 1), Filter::Nearest)), [0.3]);
+    }
+
+    #[test]
+    fn the_matrix_is_the_resize() {
+        for (input, output) in [(10, 4), (4, 10), (7, 7), (1, 3), (5, 1)] {
+            for filter in FILTERS {
+                let matrix = weight_matrix(input, output, filter);
+                assert_eq!(matrix.len(), output * input);
+                let values: Vec<f32> = (0..input).map(|i| (i as f32 * 0.618).fract()).collect();
+                let found = first_channel(&resized(&row(&values), Size::new(output, 1), filter));
+                for (weights, found) in matrix.chunks_exact(input).zip(found) {
+                    let expected: f64 = weights.iter().zip(&values).map(|(w, &v)| w * f64::from(v)).sum();
+                    // The same f64 sum, rounded to f32 once.
+                    let error = (f64::from(found) - expected).abs();
+                    assert!(error < 6e-8, "{filter:?} from {input} to {output}: {error:e}");
+                }
+            }
+        }
     }
 
     proptest! {

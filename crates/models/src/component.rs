@@ -19,13 +19,17 @@ pub trait Component: Module {
     const LIBRARY: &'static str;
     /// File name of the weights inside the component's folder.
     const WEIGHTS_FILE: &'static str;
+    /// Names under which the weights lie in PyTorch's own format, tried in this order where [`Self::WEIGHTS_FILE`] is
+    /// not there.
+    const PYTORCH_FILES: &'static [&'static str] = &[];
     /// Parts of a parameter's path that a checkpoint spells otherwise, as `(ours, theirs)`.
     const RENAMES: &'static [(&'static str, &'static str)] = &[];
     /// Spellings of older files, as `(today's, older)`, tried where a key is not found.
     const OLDER_NAMES: &'static [(&'static str, &'static str)] = &[];
     /// A prefix that all keys have in most checkpoints and none has in the others.
     const OPTIONAL_PREFIX: &'static str = "";
-    /// Keys that old files hold and that are no weights, such as position indices.
+    /// Keys, or their ends, that files hold and the network does without: position indices, heads that nothing here
+    /// goes through.
     const BUFFERS: &'static [&'static str] = &[];
 
     /// Keys of single numbers, which checkpoints store without a dimension and modules as a vector of one.
@@ -139,16 +143,16 @@ pub(crate) fn check_extra_keys(
 }
 
 /// Parses a configuration, naming the class in the error.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(
-    class: &'static str,
-    json: &str,
-) -> Result<T, ModelError> {
+///
+/// # Errors
+/// [`ModelError::Json`] for another kind of text, a missing key or a value of another type.
+pub fn parse<T: serde::de::DeserializeOwned>(class: &'static str, json: &str) -> Result<T, ModelError> {
     serde_json::from_str(json)
         .map_err(|source| ModelError::Json { what: format!("config.json of {class}"), source })
 }
 
 /// Refuses a value with its remedy.
-pub(crate) fn unsupported(
+pub fn unsupported(
     class: &'static str,
     key: &str,
     value: impl std::fmt::Debug,

@@ -45,6 +45,17 @@ pub enum ModelError {
         /// What the parser said.
         reason: String,
     },
+    /// A weight file of PyTorch's own format is broken.
+    #[error(
+        "{} is not a readable PyTorch file: {reason}; download it again, or convert it to safetensors",
+        path.display()
+    )]
+    Pytorch {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
     /// The weight file and the configuration describe different models.
     #[error("{} does not fit its config.json: {}", path.display(), problems.join("; "))]
     Mismatch {
@@ -69,7 +80,7 @@ pub enum ModelError {
         /// Position in the flattened tensor.
         index: usize,
     },
-    /// The vocabulary or the merges are not those of a CLIP tokenizer.
+    /// The vocabulary or the merges are not those of the tokenizer.
     #[error("the tokenizer cannot be used: {reason}")]
     Tokenizer {
         /// What is wrong.

@@ -80,6 +80,8 @@ fn numbers_that_do_not_divide_are_named() {
     refuses::<AutoencoderKL>("vae_sd", groups, &["norm_num_groups", "8", "3"]);
     let heads = ["\"num_attention_heads\": 3", "\"num_attention_heads\": 7"];
     refuses::<CLIPTextModel>("clip_text_sd15", heads, &["num_attention_heads", "24", "7"]);
+    let heads = ["\"addition_embed_type_num_heads\": 3", "\"addition_embed_type_num_heads\": 5"];
+    refuses::<UNet2DConditionModel>("unet_rare", heads, &["addition_embed_type_num_heads", "12", "5"]);
     let no_groups = ["\"norm_num_groups\": 4", "\"norm_num_groups\": 0"];
     refuses::<UNet2DConditionModel>("unet_mini", no_groups, &["norm_num_groups"]);
     refuses::<AutoencoderKL>("vae_sd", no_groups, &["norm_num_groups"]);

@@ -14,6 +14,7 @@ mod norm;
 pub mod parameters;
 mod patch;
 mod resnet;
+mod text_time;
 mod timestep;
 mod transformer;
 
@@ -25,6 +26,7 @@ pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
 pub use patch::PatchEmbedding;
 pub use resnet::{Downsample2D, NormSettings, ResnetBlock2D, Upsample2D};
+pub use text_time::{AttentionPooling, TextTimeEmbedding};
 pub use timestep::{TimestepEmbedding, timestep_features};
 pub use transformer::{
     BasicTransformerBlock, FeedForward, Transformer2DModel, TransformerWidths, pixels_from_tokens,

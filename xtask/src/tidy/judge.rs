@@ -2,7 +2,7 @@
 //!
 //! A yardstick that took part in the making of what it measures would flatter it. The one exception is its own
 //! trainer, whose file nothing else in its crate names. The program's `train` verbs start that trainer, and so name
-//! it, but must not hold a trained judge: they know neither the evaluation nor the built-in one.
+//! it, but must not hold a trained judge: like the `data` verbs, they know neither the evaluation nor the built-in one.
 
 use anyhow::Result;
 use regex::Regex;
@@ -20,8 +20,8 @@ const BLIND: [&str; 7] = [
     "crates/nn/",
     "crates/image/",
 ];
-/// The program's verbs that train.
-const VERBS: &str = "crates/byteedit/src/commands/train/";
+/// The program's verbs that train, and those that collect what is trained on.
+const VERBS: [&str; 2] = ["crates/byteedit/src/commands/train/", "crates/byteedit/src/commands/data.rs"];
 /// `train judge`, and where its module is declared.
 const TRAINER: &str = "crates/train/src/judge.rs";
 const DECLARATION: (&str, &str) = ("crates/train/src/lib.rs", "pub mod judge;");
@@ -32,7 +32,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     let of_file = |file: &RustFile| {
         if is_blind(&file.path) {
             findings(file, &named, NAMED)
-        } else if file.path.starts_with(VERBS) {
+        } else if VERBS.iter().any(|path| file.path.starts_with(path)) {
             findings(file, &trained, HELD)
         } else {
             Vec::new()
@@ -95,7 +95,7 @@ mod tests {
     fn verbs_that_train_may_start_its_trainer_and_hold_no_judge() {
         let text = "use byteedit_train::judge::{self, JudgeRunConfig};\nuse byteedit_eval::TrainedJudge;\n\
                     let files = byteedit_mini::JUDGE;\ncrate::commands::eval::judge(name);\njudge::train(config);\n";
-        let found = findings(&RustFile::new(VERBS, text), &trained_pattern().unwrap(), "");
+        let found = findings(&RustFile::new(VERBS[0], text), &trained_pattern().unwrap(), "");
         assert_eq!(found.into_iter().filter_map(|finding| finding.line).collect::<Vec<_>>(), [2, 3, 4]);
     }
 

@@ -137,16 +137,25 @@ impl BlipConfig {
     /// [`ModelError::Json`] or [`ModelError::Unsupported`], which names the key, its value and what is accepted.
     pub fn from_json(json: &str) -> Result<Self, ModelError> {
         let config: Self = parse(CLASS, json)?;
-        check_extra_keys(CLASS, &config.extra, &[NEUTRAL, TRANSFORMERS].concat())?;
-        check_widths(CLASS, &[("image_text_hidden_size", config.image_text_hidden_size)])?;
-        config.text_config.validate()?;
-        config.vision_config.validate()?;
-        let (seen, shown) = (config.text_config.encoder_hidden_size, config.vision_config.hidden_size);
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks what the types leave open.
+    ///
+    /// # Errors
+    /// [`ModelError::Unsupported`], which names the key, its value and what is accepted.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        check_extra_keys(CLASS, &self.extra, &[NEUTRAL, TRANSFORMERS].concat())?;
+        check_widths(CLASS, &[("image_text_hidden_size", self.image_text_hidden_size)])?;
+        self.text_config.validate()?;
+        self.vision_config.validate()?;
+        let (seen, shown) = (self.text_config.encoder_hidden_size, self.vision_config.hidden_size);
         if seen != shown {
             let remedy = format!("but the image encoder's hidden_size is {shown}");
             return Err(unsupported(TEXT, "encoder_hidden_size", seen, remedy));
         }
-        Ok(config)
+        Ok(())
     }
 }
 

@@ -33,7 +33,9 @@ impl BlipForImageTextRetrieval {
     /// - `picture`: `[batch, 1 + patches, hidden_size]`
     /// - returns `[batch, image_text_hidden_size]`
     pub fn image_features(&self, picture: Tensor<3>) -> Tensor<2> {
-        unit_rows(self.vision_proj.forward(first(picture)))
+        let [batch, _, width] = picture.dims();
+        let first = picture.narrow(1, 0, 1).reshape([batch, width]);
+        unit_rows(self.vision_proj.forward(first))
     }
 
     /// Embeddings of texts, of length 1. The cosine with a picture's is the ITC score.
@@ -42,7 +44,7 @@ impl BlipForImageTextRetrieval {
     /// - `ids`, `is_padding`: `[batch, tokens]`
     /// - returns `[batch, image_text_hidden_size]`
     pub fn text_features(&self, ids: Tensor<2, Int>, is_padding: Tensor<2, Bool>) -> Tensor<2> {
-        unit_rows(self.text_proj.forward(first(self.text_encoder.forward(ids, is_padding, None))))
+        unit_rows(self.text_proj.forward(self.text_encoder.first_token(ids, is_padding, None)))
     }
 
     /// Logits of "does not match" and "matches", each text with its own picture in view.
@@ -57,14 +59,8 @@ impl BlipForImageTextRetrieval {
         is_padding: Tensor<2, Bool>,
         picture: &Tensor<3>,
     ) -> Tensor<2> {
-        self.itm_head.forward(first(self.text_encoder.forward(ids, is_padding, Some(picture))))
+        self.itm_head.forward(self.text_encoder.first_token(ids, is_padding, Some(picture)))
     }
-}
-
-/// The first token's features, `[batch, width]`.
-fn first(tokens: Tensor<3>) -> Tensor<2> {
-    let [batch, _, width] = tokens.dims();
-    tokens.narrow(1, 0, 1).reshape([batch, width])
 }
 
 impl Component for BlipForImageTextRetrieval {
@@ -73,6 +69,7 @@ impl Component for BlipForImageTextRetrieval {
     const CLASS: &'static str = "BlipForImageTextRetrieval";
     const LIBRARY: &'static str = "transformers";
     const WEIGHTS_FILE: &'static str = "model.safetensors";
+    const PYTORCH_FILES: &'static [&'static str] = &["pytorch_model.bin"];
     const RENAMES: &'static [(&'static str, &'static str)] =
         &[(".heads.", ".self."), (".layer_norm.", ".LayerNorm.")];
     /// The authors' own files.

@@ -89,7 +89,8 @@ pub struct BlipTextOutput {
 }
 
 impl BlipTextModel {
-    pub(super) fn new(init: &mut Init, config: &BlipTextConfig) -> Self {
+    /// Builds the encoder; `init` decides what its parameters hold.
+    pub fn new(init: &mut Init, config: &BlipTextConfig) -> Self {
         let width = config.hidden_size;
         Self {
             embeddings: BlipTextEmbeddings {
@@ -121,6 +122,22 @@ impl BlipTextModel {
         let x = self.embeddings.layer_norm.forward(x);
         let hidden = is_padding.reshape([batch, 1, 1, n_tokens]);
         self.encoder.layer.iter().fold(x, |x, layer| layer.forward(x, &hidden, picture))
+    }
+
+    /// What [`BlipTextModel::forward`] makes of the first token, which stands for the whole.
+    ///
+    /// # Shapes
+    /// - `ids`, `is_padding`, `picture`: as there
+    /// - returns `[batch, hidden_size]`
+    pub fn first_token(
+        &self,
+        ids: Tensor<2, Int>,
+        is_padding: Tensor<2, Bool>,
+        picture: Option<&Tensor<3>>,
+    ) -> Tensor<2> {
+        let tokens = self.forward(ids, is_padding, picture);
+        let [batch, _, width] = tokens.dims();
+        tokens.narrow(1, 0, 1).reshape([batch, width])
     }
 }
 

@@ -72,7 +72,8 @@ pub struct BlipMlp {
 }
 
 impl BlipVisionModel {
-    pub(super) fn new(init: &mut Init, config: &BlipVisionConfig) -> Self {
+    /// Builds the encoder; `init` decides what its parameters hold.
+    pub fn new(init: &mut Init, config: &BlipVisionConfig) -> Self {
         let width = config.hidden_size;
         Self {
             embeddings: BlipVisionEmbeddings {

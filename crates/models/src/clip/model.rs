@@ -62,6 +62,7 @@ impl Component for CLIPModel {
     const CLASS: &'static str = "CLIPModel";
     const LIBRARY: &'static str = "transformers";
     const WEIGHTS_FILE: &'static str = "model.safetensors";
+    const PYTORCH_FILES: &'static [&'static str] = &["pytorch_model.bin"];
     const BUFFERS: &'static [&'static str] = &["embeddings.position_ids"];
     const SCALARS: &'static [&'static str] = &["logit_scale"];
 

@@ -67,13 +67,21 @@ impl Dinov2Config {
     /// [`ModelError::Json`] or [`ModelError::Unsupported`], which names the key, its value and what is accepted.
     pub fn from_json(json: &str) -> Result<Self, ModelError> {
         let config: Self = parse(CLASS, json)?;
-        check_extra_keys(CLASS, &config.extra, &[NEUTRAL, TRANSFORMERS].concat())?;
-        check_layers(CLASS, &[("num_hidden_layers", config.num_hidden_layers)])?;
-        check_widths(CLASS, &[("hidden_size", config.hidden_size), ("mlp_ratio", config.mlp_ratio)])?;
-        check_epsilon(CLASS, "layer_norm_eps", config.layer_norm_eps)?;
-        check_heads(CLASS, config.hidden_size, config.num_attention_heads)?;
-        check_patches(CLASS, config.image_size, config.patch_size)?;
+        config.validate()?;
         Ok(config)
+    }
+
+    /// Checks what the types leave open.
+    ///
+    /// # Errors
+    /// [`ModelError::Unsupported`], which names the key, its value and what is accepted.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        check_extra_keys(CLASS, &self.extra, &[NEUTRAL, TRANSFORMERS].concat())?;
+        check_layers(CLASS, &[("num_hidden_layers", self.num_hidden_layers)])?;
+        check_widths(CLASS, &[("hidden_size", self.hidden_size), ("mlp_ratio", self.mlp_ratio)])?;
+        check_epsilon(CLASS, "layer_norm_eps", self.layer_norm_eps)?;
+        check_heads(CLASS, self.hidden_size, self.num_attention_heads)?;
+        check_patches(CLASS, self.image_size, self.patch_size)
     }
 
     /// Patches along one side of a picture of `image_size`.

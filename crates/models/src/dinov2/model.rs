@@ -205,6 +205,7 @@ impl Component for Dinov2Model {
     const CLASS: &'static str = "Dinov2Model";
     const LIBRARY: &'static str = "transformers";
     const WEIGHTS_FILE: &'static str = "model.safetensors";
+    const PYTORCH_FILES: &'static [&'static str] = &["pytorch_model.bin"];
     /// Files have the names of before transformers 5.
     const RENAMES: &'static [(&'static str, &'static str)] = &[
         ("attention.q_proj.", "attention.attention.query."),

@@ -1,12 +1,15 @@
-//! Weights in and out: a folder with `config.json` and one safetensors file, as diffusers lays it out.
+//! Weights in and out: a folder with `config.json` and one safetensors file, as diffusers lays it out. Files of
+//! PyTorch's own format are read too, as many published rewards have no other.
 //!
-//! Loading is strict: every parameter must be in the file with its shape, every tensor of the file
-//! must be a parameter, every number must be finite. Half-precision weights are widened to f32, once and
-//! straight into the parameter's own buffer; f32 weights of a mapped file are not copied at all (see
-//! [`load_component`]).
+//! Loading is strict: every parameter must be in the file with its shape, every tensor of the file must be a
+//! parameter, every number must be finite. Half-precision weights are widened to f32, once and straight into the
+//! parameter's own buffer; f32 weights of a mapped file are not copied at all (see [`load_component`]).
 
+mod file;
 mod load;
 mod map;
+mod open_clip;
+mod pytorch;
 mod save;
 mod values;
 
@@ -15,11 +18,14 @@ use std::path::Path;
 
 use crate::ModelError;
 
-pub use load::{component_from_bytes, load_component};
+pub use load::{clip_from_open_clip, component_from_bytes, component_from_file, load_component};
 pub use save::{Precision, component_to_bytes, save_component};
 
 /// Reads a text file, naming it in the error.
-pub(crate) fn read_text(path: &Path) -> Result<String, ModelError> {
+///
+/// # Errors
+/// [`ModelError::Io`] with the path.
+pub fn read_text(path: &Path) -> Result<String, ModelError> {
     fs::read_to_string(path).map_err(|source| io("reading", path, source))
 }
 

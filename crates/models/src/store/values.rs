@@ -18,6 +18,8 @@ pub(super) enum BadValues {
     Dtype,
     /// The first number that is NaN or infinite.
     NotFinite { index: usize, value: f32 },
+    /// The file ends too early or contradicts itself; why.
+    Unreadable(String),
 }
 
 /// The numbers of a tensor as f32.

@@ -92,6 +92,12 @@ pub struct UNet2DConditionConfig {
     /// Cosine before sine in the time features.
     #[serde(default = "yes")]
     pub flip_sin_to_cos: bool,
+    /// "text" if the pooled text is added to the time embedding, as in `DeepFloyd` IF; none in Stable Diffusion.
+    #[serde(default)]
+    pub addition_embed_type: Option<String>,
+    /// Heads of that pooling.
+    #[serde(default = "sixty_four")]
+    pub addition_embed_type_num_heads: usize,
     /// Shift of the time features' frequencies.
     #[serde(default)]
     pub freq_shift: f64,
@@ -103,8 +109,6 @@ pub struct UNet2DConditionConfig {
 /// Keys that diffusers writes and the values under which they change nothing.
 const NEUTRAL: &[(&str, &[&str])] = &[
     ("act_fn", &["\"silu\""]),
-    ("addition_embed_type", OFF),
-    ("addition_embed_type_num_heads", &[]),
     ("addition_time_embed_dim", OFF),
     ("attention_type", &["\"default\""]),
     ("center_input_sample", OFF),
@@ -159,6 +163,11 @@ impl UNet2DConditionConfig {
         self.transformer_layers_per_block.at(block).unwrap_or(1)
     }
 
+    /// Whether the pooled text is added to the time embedding.
+    pub fn adds_text(&self) -> bool {
+        self.addition_embed_type.is_some()
+    }
+
     /// Whether the input is `[noisy latents, mask, masked latents]`.
     pub fn is_inpainting(&self) -> bool {
         self.in_channels == 2 * self.out_channels + 1
@@ -172,6 +181,7 @@ impl UNet2DConditionConfig {
     fn check(&self) -> Result<(), ModelError> {
         check_extra_keys(CLASS, &self.extra, NEUTRAL)?;
         self.check_numbers()?;
+        self.check_added_text()?;
         let n_blocks = self.block_out_channels.len();
         let down_fits =
             self.down_block_types.len() == n_blocks && self.down_block_types.iter().all(|b| b.is_down());
@@ -207,6 +217,24 @@ impl UNet2DConditionConfig {
                 ));
             };
             check_layers(CLASS, &[("transformer_layers_per_block", n_layers)])?;
+        }
+        Ok(())
+    }
+
+    fn check_added_text(&self) -> Result<(), ModelError> {
+        let Some(kind) = &self.addition_embed_type else { return Ok(()) };
+        if kind != "text" {
+            return Err(unsupported(
+                CLASS,
+                "addition_embed_type",
+                kind,
+                "and only null or \"text\" is supported",
+            ));
+        }
+        let (n_heads, width) = (self.addition_embed_type_num_heads, self.cross_attention_dim);
+        if n_heads == 0 || !width.is_multiple_of(n_heads) {
+            let remedy = format!("cross_attention_dim {width} cannot be split into that many heads");
+            return Err(unsupported(CLASS, "addition_embed_type_num_heads", n_heads, remedy));
         }
         Ok(())
     }
@@ -248,6 +276,10 @@ fn two() -> usize {
 
 fn thirty_two() -> usize {
     32
+}
+
+fn sixty_four() -> usize {
+    64
 }
 
 fn norm_eps() -> f64 {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
-use byteedit_nn::{Conv2d, GroupNorm, Init, TimestepEmbedding, timestep_features};
+use byteedit_nn::{Conv2d, GroupNorm, Init, TextTimeEmbedding, TimestepEmbedding, timestep_features};
 
 use super::blocks::BlockSettings;
 use super::{UNet2DConditionConfig, UNetBlock, UNetMidBlock};
@@ -18,6 +18,8 @@ pub struct UNet2DConditionModel {
     pub conv_in: Conv2d,
     /// Time features to `d_time`.
     pub time_embedding: TimestepEmbedding,
+    /// The text to `d_time`, to be added to it; none in Stable Diffusion.
+    pub add_embedding: Option<TextTimeEmbedding>,
     /// Highest resolution first.
     pub down_blocks: Vec<UNetBlock>,
     /// The lowest resolution.
@@ -49,7 +51,12 @@ impl UNet2DConditionModel {
             config.flip_sin_to_cos,
             config.freq_shift,
         );
-        let time = silu(self.time_embedding.forward(features)); // [batch, d_time]
+        let time = self.time_embedding.forward(features); // [batch, d_time]
+        let time = match &self.add_embedding {
+            Some(embedding) => time + embedding.forward(context.clone()),
+            None => time,
+        };
+        let time = silu(time);
 
         let mut x = self.conv_in.forward(sample); // [batch, channels[0], height, width]
         let mut skips = vec![x.clone()];
@@ -90,6 +97,10 @@ impl Component for UNet2DConditionModel {
         Self {
             conv_in: Conv2d::same3x3(init, [config.in_channels, widths[0]]),
             time_embedding: TimestepEmbedding::new(init, widths[0], d_time),
+            add_embedding: config.adds_text().then(|| {
+                let n_heads = config.addition_embed_type_num_heads;
+                TextTimeEmbedding::new(init, [config.cross_attention_dim, d_time], n_heads)
+            }),
             down_blocks: (0..widths.len()).map(|level| UNetBlock::down(init, settings, level)).collect(),
             mid_block: UNetMidBlock::new(init, settings),
             up_blocks: (0..widths.len()).rev().map(|level| UNetBlock::up(init, settings, level)).collect(),

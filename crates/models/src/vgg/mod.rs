@@ -63,6 +63,8 @@ impl Component for Vgg16Features {
     const CLASS: &'static str = CLASS;
     const LIBRARY: &'static str = "torchvision";
     const WEIGHTS_FILE: &'static str = "model.safetensors";
+    /// As torchvision downloads it.
+    const PYTORCH_FILES: &'static [&'static str] = &["vgg16-397923af.pth"];
     const RENAMES: &'static [(&'static str, &'static str)] = &[
         ("convs.0.", "features.0."),
         ("convs.1.", "features.2."),

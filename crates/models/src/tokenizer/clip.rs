@@ -14,6 +14,7 @@ use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{NormalizerWrapper, SplitDelimiterBehavior, Tokenizer};
 
+use super::{invalid, token_text, with_special_tokens};
 use crate::ModelError;
 use crate::store::read_text;
 
@@ -42,12 +43,8 @@ impl TokenizerFiles {
     /// # Errors
     /// [`ModelError::Tokenizer`] if one of the two files is no JSON object.
     pub fn with_special_tokens(mut self, special_tokens_map_json: &str) -> Result<Self, ModelError> {
-        let object = |name: &str, text: &str| {
-            serde_json::from_str::<BTreeMap<String, Value>>(text).map_err(|error| invalid(name, &error))
-        };
-        let mut config = object("tokenizer_config.json", &self.tokenizer_config_json)?;
-        config.extend(object("special_tokens_map.json", special_tokens_map_json)?);
-        self.tokenizer_config_json = Value::from_iter(config).to_string();
+        self.tokenizer_config_json =
+            with_special_tokens(&self.tokenizer_config_json, special_tokens_map_json)?;
         Ok(self)
     }
 }
@@ -138,6 +135,11 @@ impl ClipTokenizer {
         let pad_text = config.pad_token.as_ref().and_then(token_text).filter(|_| pad != eos && pad != bos);
         let bpe = byte_pair_encoder(vocab.into_iter().collect(), merges)?;
         Ok(Self { bpe, bos, eos, pad, pad_text, max_length: config.model_max_length })
+    }
+
+    /// One more than the largest id.
+    pub fn n_ids(&self) -> usize {
+        self.bpe.get_vocab(false).into_values().max().map_or(0, |id| id as usize + 1)
     }
 
     /// The longest sequence, begin and end included.
@@ -235,13 +237,4 @@ fn parse_merges(text: &str) -> Result<Vec<(String, String)>, ModelError> {
             }),
         })
         .collect()
-}
-
-/// A special token is a string or an object with its `content`.
-fn token_text(token: &Value) -> Option<String> {
-    token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
-}
-
-fn invalid(what: &str, error: &impl std::fmt::Display) -> ModelError {
-    ModelError::Tokenizer { reason: format!("{what}: {error}") }
 }

@@ -1,0 +1,38 @@
+//! How good an edited picture is, as a number that can be differentiated in its pixels: the reward models of the
+//! paper (Ren et al. 2024) and the published ones that stand in for them.
+//!
+//! | reward | looks at | the paper's |
+//! |---|---|---|
+//! | [`ImageReward`] | picture and prompt | `R_α`, and `R_β`, which "mirrors" it |
+//! | [`CoherentReward`] | every pixel of the picture | `R_γ` |
+//! | [`LaionAesthetic`] | picture | |
+//! | [`PickScore`], [`Hps`] | picture and prompt | |
+//!
+//! All are [`Reward`]s: they take pictures as they are [`Shown`], at any size, and bring them to their network's size
+//! themselves ([`preprocess`]), in training as in scoring, so that what is optimised is what is reported. [`losses`]
+//! has the equations by which the paper's rewards are trained and used.
+
+mod clip_pair;
+mod coherent;
+mod error;
+mod hps;
+mod image_reward;
+mod laion;
+pub mod losses;
+mod pick_score;
+pub mod preprocess;
+mod region;
+mod reward;
+mod score_mlp;
+mod standardised;
+
+pub use coherent::{CoherentConfig, CoherentHead, CoherentNetwork, CoherentReward};
+pub use error::{Result, RewardError};
+pub use hps::Hps;
+pub use image_reward::{BlipBody, ImageReward, ImageRewardConfig, ImageRewardNetwork};
+pub use laion::{LaionAesthetic, LinearHead, LinearHeadConfig};
+pub use pick_score::PickScore;
+pub use region::Region;
+pub use reward::{Reward, Shown};
+pub use score_mlp::{ScoreMlp, ScoreMlpConfig};
+pub use standardised::{Standardisation, Standardised};

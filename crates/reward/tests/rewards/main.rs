@@ -1,0 +1,7 @@
+//! Rewards on tiny checkpoints: their values, their gradients, and what they see.
+
+mod coherent;
+mod golden_scores;
+mod gradients;
+mod preprocessing;
+mod support;
