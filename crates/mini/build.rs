@@ -1,5 +1,5 @@
-//! Lists the files of `models/mini` and `models/judge` for `include_bytes!`. Without such a folder its
-//! list is empty, and the program says that no model, or no judge, is embedded.
+//! Lists the files of `models/mini`, `models/judge` and `models/annotator` for `include_bytes!`. Without such a folder
+//! its list is empty, and the program says that no model, judge or annotator is embedded.
 
 use std::env;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The lists by file name, and the folders below `models`.
-const LISTS: [(&str, &str); 2] = [("model.rs", "mini"), ("judge.rs", "judge")];
+const LISTS: [(&str, &str); 3] = [("model.rs", "mini"), ("judge.rs", "judge"), ("annotator.rs", "annotator")];
 
 fn main() -> io::Result<()> {
     let variable = |name| env::var(name).map(PathBuf::from).map_err(io::Error::other);

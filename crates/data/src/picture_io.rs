@@ -91,6 +91,34 @@ pub(crate) fn dynamic_from_mask(edit_mask: Mask) -> DynamicImage {
     DynamicImage::ImageLuma8(buffer.expect("a mask holds 1 value per pixel; this is a bug"))
 }
 
+impl Rgb8 {
+    /// Reads a PNG, JPEG or WebP, upright; alpha is dropped and 16 bit becomes 8.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if the file cannot be read, [`DataError::Picture`] if it is no usable picture.
+    pub fn open(path: &Path) -> Result<Self> {
+        rgb_from_bytes(&read(path)?, &path.display().to_string())
+    }
+
+    /// Writes a PNG, whole or not at all.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if the file cannot be written.
+    pub fn write_png(&self, path: &Path) -> Result<()> {
+        write(path, &encode(&dynamic_from_rgb(self.clone()), ImageFormat::Png, &path.display().to_string())?)
+    }
+}
+
+impl Mask {
+    /// Writes a grey PNG, white where it is repainted, whole or not at all.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if the file cannot be written.
+    pub fn write_png(&self, path: &Path) -> Result<()> {
+        write(path, &encode(&dynamic_from_mask(self.clone()), ImageFormat::Png, &path.display().to_string())?)
+    }
+}
+
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(DataError::reading(path))

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use byteedit_data::color::measure;
 use byteedit_data::mask::InstanceMasks;
-use byteedit_data::world::write_samples;
+use byteedit_data::world::{Poses, write_samples};
 use byteedit_data::{
     DataError, FolderDataset, Mask, MaskKind, MaskStrategy, PairSpec, Rgb8, Sample, SampleSpec, Split, Task,
     World, folder::Crop,
@@ -170,6 +170,32 @@ fn every_kind_of_sample_occurs() {
 }
 
 #[test]
+fn objects_stand_as_they_are_asked_to() {
+    let masks = &MaskStrategy::default();
+    let drawn = |p_flip| {
+        let poses = Poses { max_turn: 0.0, p_flip };
+        let spec = SampleSpec { poses, ..SampleSpec::new(Task::Edit, Split::Train, 11) };
+        (0..20).map(move |index| WORLD.sample_with(&spec, masks, index).unwrap().object.unwrap())
+    };
+    for (upright, mirrored) in drawn(0.0).zip(drawn(1.0)) {
+        assert_eq!(upright.rendering, mirrored.rendering);
+        // Mirrored in its box: the two differ by what falls between pixels alone.
+        let [a, b] = [upright.rect, mirrored.rect];
+        assert!(a.x.abs_diff(b.x) <= 1 && a.y.abs_diff(b.y) <= 1, "{a:?} {b:?}");
+        let twice_the_middle = 2 * a.x + a.width - 1;
+        let back = Mask::from_fn(128, 128, |x, y| {
+            let x = twice_the_middle.checked_sub(x).filter(|x| *x < 128);
+            x.is_some_and(|x| mirrored.mask.get(x, y))
+        });
+        let shared = back.coverage_of(&upright.mask);
+        assert!(shared > 0.9, "{}: {shared}", upright.name);
+    }
+    let poses = Poses { max_turn: f32::NAN, ..Poses::default() };
+    let spec = SampleSpec { poses, ..SampleSpec::new(Task::Edit, Split::Train, 11) };
+    assert!(matches!(WORLD.sample(&spec, 0), Err(DataError::Config { field: "poses.max_turn", .. })));
+}
+
+#[test]
 fn most_words_are_said_with_a_color() {
     let spec = SampleSpec { size: 64, ..SampleSpec::new(Task::Edit, Split::Train, 7) };
     let samples: Vec<_> = (0..400).map(|index| WORLD.sample(&spec, index).unwrap()).collect();
@@ -210,7 +236,7 @@ proptest! {
     fn a_sample_is_consistent(
         task in any_task(), split in any_split(), seed in any::<u64>(), index in any::<u64>(), size in 32_usize..140,
     ) {
-        let spec = SampleSpec { task, split, seed, size };
+        let spec = SampleSpec { size, ..SampleSpec::new(task, split, seed) };
         let sample = WORLD.sample(&spec, index).unwrap();
         prop_assert_eq!(&sample, &WORLD.sample(&spec, index).unwrap());
         prop_assert!(agree_outside(&sample, &sample.input, &sample.truth));

@@ -64,7 +64,7 @@ impl EditModel {
         self.paint_pass(canvases, sampling, 0, &mut Encoder::default(), watch)
     }
 
-    /// The same with the noise of another pass over the same picture, and with what the edit has encoded
+    /// [`EditModel::paint`] with the noise of another pass over the same picture, and with what the edit has encoded
     /// already; `work` is that of the edit so far.
     pub(crate) fn paint_pass(
         &self,

@@ -11,6 +11,8 @@
 //! | [`model`] | a loaded model: its parts, that they fit each other, which words it knows |
 //! | [`request`] | what is asked for, checked once at the door |
 //! | [`canvas`] | painting a batch of pictures of the model's own size |
+//! | [`boxed`] | masks of every size at one size on the canvas, for models that were trained so |
+//! | [`frames`] | batches of pictures of any size, whole or around their boxes |
 //! | [`pipeline`] | whole pictures of any size around it: crop, paste, outpainting windows |
 //! | [`memory`] | what an edit will take, known before it begins |
 //! | [`result`] | what comes back: pictures, warnings, timings |
@@ -39,10 +41,12 @@
 //! Tasks differ in the mask and in the prompt, never in the loop. Every sample outside the mask (grown
 //! and feathered as asked) stays bit-identical, at the picture's own depth and profile.
 
+pub mod boxed;
 pub mod canvas;
 mod condition;
 mod encoder;
 mod error;
+pub mod frames;
 pub mod hole;
 pub mod memory;
 pub mod model;
@@ -53,14 +57,15 @@ pub mod result;
 pub mod seam;
 pub mod watch;
 
+pub use boxed::BoxView;
 pub use canvas::{Canvas, Painted};
 pub use error::{EditError, Result};
 pub use hole::Hole;
 pub use memory::{MemoryNeed, NetworkConfigs};
 pub use model::{Concept, Defaults, EditModel, EmbeddedFiles, ModelCard, ModelInfo, ModelParts, UnknownWord};
 pub use request::{
-    EditRequest, Framing, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Prompt, Sampling, Settings, Sides, Task,
-    TaskKind,
+    EditRequest, Framing, MAX_BOX_SHARE, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Prompt, Sampling, Settings,
+    Sides, Task, TaskKind,
 };
 pub use result::{EditResult, EditedPicture, Timings, Warning, Work};
 pub use seam::Seam;

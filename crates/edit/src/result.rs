@@ -154,8 +154,8 @@ impl fmt::Display for Warning {
             }
             Self::Enlarged { factor, resolution } => write!(
                 f,
-                "the region is {factor:.1} times larger than the model's {resolution} px, so the result is \
-                 softer than the picture; a smaller mask or padding is sharper"
+                "the result is enlarged {factor:.1} times from the model's {resolution} px, so it is softer than the \
+                 picture; a smaller mask or padding is sharper"
             ),
             Self::NegativePromptUnused { guidance_scale } => write!(
                 f,

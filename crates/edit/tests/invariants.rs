@@ -91,6 +91,7 @@ prop_compose! {
         sides in prop::array::uniform4(0_i64..20),
         framing in (0_u32..5, 0_u32..5, prop_oneof![
             (0_usize..20).prop_map(Padding::Pixels), (0.0_f64..1.0).prop_map(Padding::Fraction),
+            (0.1_f64..0.9).prop_map(Padding::Share),
         ], any::<bool>()),
         seed in any::<u64>(), strength in prop::sample::select(vec![0.5, 1.0]),
     ) -> Case {

@@ -74,14 +74,7 @@ impl Case {
 /// tells what belongs into it.
 fn masks(section: Section) -> MaskStrategy {
     let instance = match section {
-        Section::Edit => InstanceMasks {
-            p_dilated: 0.0,
-            p_box: 0.0,
-            p_free_form: 0.0,
-            p_other_box: 1.0,
-            p_merge: 0.0,
-            ..InstanceMasks::default()
-        },
+        Section::Edit => InstanceMasks::other_boxes(),
         Section::Erase | Section::OutpaintPrompt | Section::OutpaintFree => InstanceMasks::default(),
     };
     MaskStrategy { instance, ..MaskStrategy::default() }

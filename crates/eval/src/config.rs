@@ -3,7 +3,7 @@
 use byteedit_data::Split;
 use byteedit_data::world::FRAME_SIDES;
 use byteedit_diffusion::{Guidance, SamplerKind, check_temperature};
-use byteedit_edit::{EditModel, Sampling};
+use byteedit_edit::{Defaults, EditModel, MAX_BOX_SHARE, Sampling};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EvalError, Result};
@@ -32,6 +32,10 @@ pub struct EvalConfig {
     pub guidance: GuidanceScales,
     /// Temperature of edits; other tasks have the schedule's own, as in the editor.
     pub temperature: f64,
+    /// The part of a model's view that the shorter side of an edit's box takes; none shows edits as a whole. The truth goes
+    /// through the autoencoder in the same view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub box_share: Option<f64>,
     /// Worst, best and random cases on each contact sheet, 0 to 100 of each.
     pub n_examples: usize,
     /// The first so many edits are painted from several seeds, 0 to 100,000.
@@ -66,6 +70,7 @@ impl EvalConfig {
             n_steps: 20,
             guidance: GuidanceScales { edit: 4.0, erase: 1.0, outpaint: 4.0 },
             temperature: 1.0,
+            box_share: None,
             n_examples: 20,
             n_diverse: 32,
             n_seeds: 4,
@@ -85,6 +90,7 @@ impl EvalConfig {
             n_steps: defaults.n_steps,
             guidance: GuidanceScales { edit, outpaint, ..base.guidance },
             temperature: defaults.temperature,
+            box_share: defaults.box_share,
             ..base
         }
     }
@@ -113,6 +119,9 @@ impl EvalConfig {
             Guidance::with_scale(scale).validate()?;
         }
         check_temperature(self.temperature)?;
+        if let Some(share) = self.box_share.filter(|share| !(*share > 0.0 && *share <= MAX_BOX_SHARE)) {
+            return Err(EvalError::config("box_share", share, "above 0 and up to 0.9"));
+        }
         if self.sampler.name().parse::<SamplerKind>()? != self.sampler {
             let limit = "a sampler that its name determines: a report could not say which one it was";
             return Err(EvalError::config("sampler", format!("{:?}", self.sampler), limit));
@@ -122,20 +131,14 @@ impl EvalConfig {
 
     /// How a section is sampled: from noise alone, without a negative prompt.
     pub(crate) fn sampling(&self, section: Section) -> Sampling {
-        let (guidance_scale, temperature) = match section {
-            Section::Edit => (self.guidance.edit, self.temperature),
-            Section::Erase => (self.guidance.erase, 1.0),
-            Section::OutpaintPrompt | Section::OutpaintFree => (self.guidance.outpaint, 1.0),
+        let guidance_scale = match section {
+            Section::Edit => self.guidance.edit,
+            Section::Erase => self.guidance.erase,
+            Section::OutpaintPrompt | Section::OutpaintFree => self.guidance.outpaint,
         };
-        Sampling {
-            sampler: self.sampler,
-            n_steps: self.n_steps,
-            guidance_scale,
-            guidance_rescale: 0.0,
-            temperature,
-            strength: 1.0,
-            negative_prompt: None,
-        }
+        let (sampler, n_steps, temperature) = (self.sampler, self.n_steps, self.temperature);
+        let defaults = Defaults { sampler, n_steps, guidance_scale, temperature, ..Defaults::default() };
+        Sampling { guidance_scale, ..Sampling::new(section.task_kind(), &defaults) }
     }
 }
 

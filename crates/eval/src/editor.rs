@@ -1,8 +1,7 @@
 //! The contract between an evaluation and whatever is evaluated, and how an [`EditModel`] fulfils it.
 
-use byteedit_edit::pipeline::MATCH_BAND;
-use byteedit_edit::{Canvas, EditModel, Sampling, Watch};
-use byteedit_image::{Filter, Mask, Picture, Size, UnitImage, compose};
+use byteedit_edit::{Canvas, EditModel, Sampling, Watch, frames};
+use byteedit_image::{Mask, UnitImage};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EvalError, Result};
@@ -12,19 +11,25 @@ pub trait Editor {
     /// What the report calls it.
     fn identity(&self) -> ModelIdentity;
 
-    /// The whole frames that it paints, one for each canvas, in order and of the canvas's size,
+    /// The frames that it paints, one for each canvas, in order and of the canvas's size, each seen as a whole, or around
+    /// its box where `box_share` says how large that is to be ([`EditModel::paint_frames`]);
     /// values in `[0, 1]`. Kept pixels need not be kept yet.
     ///
     /// # Errors
     /// Whatever keeps it from painting, as [`EvalError::Editor`].
-    fn paint(&self, canvases: &[Canvas<'_>], sampling: &Sampling) -> Result<Vec<UnitImage>>;
+    fn paint(
+        &self,
+        box_share: Option<f64>,
+        canvases: &[Canvas<'_>],
+        sampling: &Sampling,
+    ) -> Result<Vec<UnitImage>>;
 
-    /// Pictures sent through the autoencoder and back, in order and of the same sizes, values in
+    /// Pictures shown in the same way and sent through the autoencoder and back, in order and of the same sizes, values in
     /// `[0, 1]`.
     ///
     /// # Errors
     /// As for [`paint`](Self::paint).
-    fn reconstruct(&self, pictures: &[&UnitImage]) -> Result<Vec<UnitImage>>;
+    fn reconstruct(&self, box_share: Option<f64>, canvases: &[Canvas<'_>]) -> Result<Vec<UnitImage>>;
 }
 
 /// Which model it was.
@@ -37,37 +42,26 @@ pub struct ModelIdentity {
     pub hash: String,
 }
 
-/// Frames are shown whole. One of another size than [`EditModel::canvas_size`] is resized to it and
-/// the answer back, so that a model of any resolution can be asked.
 impl Editor for EditModel {
     fn identity(&self) -> ModelIdentity {
         ModelIdentity { name: self.info().name.clone(), hash: self.info().hash.clone() }
     }
 
-    fn paint(&self, canvases: &[Canvas<'_>], sampling: &Sampling) -> Result<Vec<UnitImage>> {
-        let size = self.canvas_size();
-        let fitted: Vec<(UnitImage, Mask)> = canvases
-            .iter()
-            .map(|canvas| (resized(canvas.image, size), canvas.edit_mask.resize_covering(size)))
-            .collect();
-        let fitted: Vec<Canvas<'_>> = canvases
-            .iter()
-            .zip(&fitted)
-            .map(|(canvas, (image, edit_mask))| Canvas { image, edit_mask, ..*canvas })
-            .collect();
-        let painted = EditModel::paint(self, &fitted, sampling, &mut Watch::silent()).map_err(failed)?;
-        Ok(painted.images.iter().zip(canvases).map(|(image, c)| resized(image, c.image.size())).collect())
+    fn paint(
+        &self,
+        box_share: Option<f64>,
+        canvases: &[Canvas<'_>],
+        sampling: &Sampling,
+    ) -> Result<Vec<UnitImage>> {
+        self.paint_frames(box_share, canvases, sampling, &mut Watch::silent()).map_err(failed)
     }
 
-    fn reconstruct(&self, pictures: &[&UnitImage]) -> Result<Vec<UnitImage>> {
-        let fitted: Vec<_> = pictures.iter().map(|picture| resized(picture, self.canvas_size())).collect();
-        let decoded = EditModel::reconstruct(self, &fitted).map_err(failed)?;
-        Ok(decoded.iter().zip(pictures).map(|(image, picture)| resized(image, picture.size())).collect())
+    fn reconstruct(&self, box_share: Option<f64>, canvases: &[Canvas<'_>]) -> Result<Vec<UnitImage>> {
+        self.reconstruct_frames(box_share, canvases).map_err(failed)
     }
 }
 
-/// What a user gets from a pipeline that neither enlarges nor reduces: the painted frame matched in colour
-/// along the mask, pasted into the picture and rounded to 8 bits.
+/// What a user gets of a painted frame ([`frames::finished`]).
 ///
 /// The truth goes the same way after the autoencoder, so that the distance between the two is what
 /// the denoiser alone adds.
@@ -79,14 +73,7 @@ pub fn finish(painted: &UnitImage, picture: &UnitImage, edit_mask: &Mask) -> Res
     if found != expected {
         return Err(EvalError::WrongSize { found, expected });
     }
-    let matched = compose::match_color(painted, picture, edit_mask, MATCH_BAND)?;
-    let mut result: Picture = picture.to_picture()?;
-    compose::paste(&mut result, expected.rect(), &matched, edit_mask)?;
-    Ok(UnitImage::from_picture(&result))
-}
-
-fn resized(image: &UnitImage, size: Size) -> UnitImage {
-    image.resize(size, Filter::Lanczos3)
+    frames::finished(painted, picture, edit_mask).map_err(failed)
 }
 
 fn failed(error: byteedit_edit::EditError) -> EvalError {
@@ -95,6 +82,8 @@ fn failed(error: byteedit_edit::EditError) -> EvalError {
 
 #[cfg(test)]
 mod tests {
+    use byteedit_image::Size;
+
     use super::*;
     use crate::metric::tests::{boxed, picture};
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use byteedit_image::{Mask, UnitImage};
+use byteedit_image::{Mask, UnitImage, seam};
 use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
-use crate::metric::{Metric, color_word, gradient_energy, psnr, seam, ssim};
+use crate::metric::{Metric, color_word, gradient_energy, psnr, ssim};
 use crate::section::Section;
 
 /// Whose picture is measured.

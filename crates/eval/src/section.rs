@@ -1,6 +1,7 @@
 //! The four questions that a model is asked, and which samples of the world ask them.
 
 use byteedit_data::{Sample, Task};
+use byteedit_edit::TaskKind;
 use serde::{Deserialize, Serialize};
 
 /// One part of the evaluation: samples of one kind, summarised together.
@@ -37,6 +38,15 @@ impl Section {
             Self::Edit => Task::Edit,
             Self::Erase => Task::Erase,
             Self::OutpaintPrompt | Self::OutpaintFree => Task::Outpaint,
+        }
+    }
+
+    /// The editor's name of that task.
+    pub(crate) const fn task_kind(self) -> TaskKind {
+        match self {
+            Self::Edit => TaskKind::Edit,
+            Self::Erase => TaskKind::Erase,
+            Self::OutpaintPrompt | Self::OutpaintFree => TaskKind::Outpaint,
         }
     }
 

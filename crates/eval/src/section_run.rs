@@ -102,8 +102,11 @@ impl<'a> SectionRun<'a> {
 
     /// Paints, judges and measures the next cases.
     pub(crate) fn batch(&mut self, cases: &[Case]) -> Result<()> {
-        let reconstructions = self.reconstructions(cases)?;
-        let answers = self.answers(cases, &reconstructions)?;
+        let reconstructions = self.reconstructions(cases, None)?;
+        // What is compared with an answer was seen as the answer's canvas is.
+        let seen_alike =
+            self.box_share().map(|share| self.reconstructions(cases, Some(share))).transpose()?;
+        let answers = self.answers(cases, seen_alike.as_ref().unwrap_or(&reconstructions))?;
         let opinions = opinions(self.parties.judge, self.section, cases, &answers);
         for (((case, answers), opinions), reconstruction) in
             cases.iter().zip(&answers).zip(&opinions).zip(&reconstructions)
@@ -125,9 +128,18 @@ impl<'a> SectionRun<'a> {
         Ok(())
     }
 
-    fn reconstructions(&self, cases: &[Case]) -> Result<Vec<UnitImage>> {
-        let truths: Vec<&UnitImage> = cases.iter().map(|case| &case.truth).collect();
-        let reconstructions = self.parties.editor.reconstruct(&truths)?;
+    /// How large the boxes of this section are on the model's canvas.
+    fn box_share(&self) -> Option<f64> {
+        self.parties.config.box_share.filter(|_| self.section == Section::Edit)
+    }
+
+    /// What the autoencoder makes of the truths.
+    fn reconstructions(&self, cases: &[Case], box_share: Option<f64>) -> Result<Vec<UnitImage>> {
+        let truths: Vec<Canvas<'_>> = cases
+            .iter()
+            .map(|case| Canvas { image: &case.truth, edit_mask: &case.edit_mask, prompt: "", seed: 0 })
+            .collect();
+        let reconstructions = self.parties.editor.reconstruct(box_share, &truths)?;
         check_count(reconstructions.len(), cases.len())?;
         Ok(reconstructions)
     }
@@ -169,7 +181,7 @@ impl<'a> SectionRun<'a> {
             Canvas { image: &case.input, edit_mask: &case.edit_mask, prompt, seed }
         };
         let canvases: Vec<Canvas<'_>> = cases.iter().enumerate().map(canvas).collect();
-        let painted = self.parties.editor.paint(&canvases, &self.sampling)?;
+        let painted = self.parties.editor.paint(self.box_share(), &canvases, &self.sampling)?;
         check_count(painted.len(), cases.len())?;
         painted.iter().zip(cases).map(|(frame, case)| finish(frame, &case.input, &case.edit_mask)).collect()
     }

@@ -50,12 +50,12 @@ impl<F: Fn(&Canvas<'_>) -> UnitImage> Editor for Stub<F> {
         ModelIdentity { name: "stub".to_owned(), hash: "0000000000".to_owned() }
     }
 
-    fn paint(&self, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
+    fn paint(&self, _: Option<f64>, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
         Ok(canvases.iter().map(&self.0).collect())
     }
 
-    fn reconstruct(&self, pictures: &[&UnitImage]) -> Result<Vec<UnitImage>> {
-        Ok(pictures.iter().map(|picture| (*picture).clone()).collect())
+    fn reconstruct(&self, _: Option<f64>, canvases: &[Canvas<'_>]) -> Result<Vec<UnitImage>> {
+        Ok(canvases.iter().map(|canvas| canvas.image.clone()).collect())
     }
 }
 
@@ -285,12 +285,12 @@ fn answers_of_a_wrong_size_or_number_are_refused() {
             ModelIdentity { name: String::new(), hash: String::new() }
         }
 
-        fn paint(&self, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
+        fn paint(&self, _: Option<f64>, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
             Ok(canvases[1..].iter().map(|canvas| canvas.image.clone()).collect())
         }
 
-        fn reconstruct(&self, pictures: &[&UnitImage]) -> Result<Vec<UnitImage>> {
-            Ok(pictures.iter().map(|picture| (*picture).clone()).collect())
+        fn reconstruct(&self, _: Option<f64>, canvases: &[Canvas<'_>]) -> Result<Vec<UnitImage>> {
+            Ok(canvases.iter().map(|canvas| canvas.image.clone()).collect())
         }
     }
     let error = |editor: &dyn Editor| {

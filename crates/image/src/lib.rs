@@ -20,6 +20,7 @@
 //! | [`geometry`] | rectangles, the crop engine, outpainting canvases |
 //! | [`compose`] | pasting back without touching a kept sample; colour matching at the seam |
 //! | [`fill`] | the harmonic fill, a classical baseline |
+//! | [`seam`] | how visible the edge of a mask is |
 //! | [`parameters`] | the `parameters` text that A1111, sd.cpp and `IOPaint` write |
 //!
 //! **Memory.** Only decoding, encoding and masks know the whole picture. A region costs 12 bytes per
@@ -41,6 +42,7 @@ mod multigrid;
 pub mod parameters;
 pub mod picture;
 pub mod resample;
+pub mod seam;
 pub mod unit;
 
 pub use codec::{Effort, Encoding, Format, Limits, decode, encode};

@@ -99,6 +99,15 @@ impl UnitImage {
         [self.data[at], self.data[at + 1], self.data[at + 2]]
     }
 
+    /// Differences of the three channels between two pixels, by their indices in row order.
+    ///
+    /// # Panics
+    /// If one of them is outside.
+    pub fn channel_differences(&self, (a, b): (usize, usize)) -> [f64; CHANNELS] {
+        let value = |at: usize, channel: usize| f64::from(self.data[CHANNELS * at + channel]);
+        [0, 1, 2].map(|channel| value(a, channel) - value(b, channel))
+    }
+
     /// Luma of each pixel: Rec. 601 weights on the encoded values, as Pillow's mode `L`.
     pub fn luma(&self) -> Vec<f32> {
         self.data.chunks_exact(CHANNELS).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect()

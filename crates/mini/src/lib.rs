@@ -1,4 +1,5 @@
-//! What the program carries in itself: the small model, its judge, the mini world, and photographs for the demo.
+//! What the program carries in itself: the small model, its judge, the annotator, the mini world, and photographs for the
+//! demo.
 //!
 //! Bytes only, so that nothing but the binary has to hold them; whoever reads them knows their format.
 
@@ -11,6 +12,9 @@ pub static MODEL: &Files = include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
 /// The judge: every file of `models/judge`. Empty in a build from a tree without that folder.
 pub static JUDGE: &Files = include!(concat!(env!("OUT_DIR"), "/judge.rs"));
+
+/// The annotator: every file of `models/annotator`. Empty in a build from a tree without that folder.
+pub static ANNOTATOR: &Files = include!(concat!(env!("OUT_DIR"), "/annotator.rs"));
 
 /// The pack of the mini world.
 pub static WORLD: &[u8] = include_bytes!("../../../assets/world/world.pack");
@@ -31,7 +35,7 @@ pub static PHOTOS: &Files = &[
 /// What the demo does with [`PHOTOS`]: JSON.
 pub static DEMO: &str = include_str!("../../../assets/photos/demo.json");
 
-/// One of [`MODEL`], [`JUDGE`] or [`PHOTOS`] by its name.
+/// One of [`MODEL`], [`JUDGE`], [`ANNOTATOR`] or [`PHOTOS`] by its name.
 pub fn file(files: &Files, name: &str) -> Option<&'static [u8]> {
     files.iter().find(|(other, _)| *other == name).map(|(_, content)| *content)
 }
@@ -69,13 +73,15 @@ mod tests {
     }
 
     #[test]
-    fn an_embedded_judge_is_whole_and_within_its_size() {
+    fn embedded_classifiers_are_whole_and_within_their_size() {
         /// The limit of the design for judge and annotator together, in bytes.
         const MAX_BYTES: usize = 5_000_000;
-        for name in ["config.json", "model.safetensors"] {
-            assert!(file(JUDGE, name).is_some(), "{name} is not embedded; models/judge is missing");
+        for (files, folder) in [(JUDGE, "judge"), (ANNOTATOR, "annotator")] {
+            for name in ["config.json", "model.safetensors"] {
+                assert!(file(files, name).is_some(), "{name} is not embedded; models/{folder} is missing");
+            }
         }
-        let size: usize = JUDGE.iter().map(|(_, content)| content.len()).sum();
+        let size: usize = JUDGE.iter().chain(ANNOTATOR).map(|(_, content)| content.len()).sum();
         assert!(size <= MAX_BYTES, "{size} bytes");
     }
 }

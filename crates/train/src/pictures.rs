@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_data::Rgb8;
+use byteedit_image::{Size, UnitImage};
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::files::write_atomically;
@@ -43,6 +44,18 @@ pub(crate) fn pictures_from_pixels(pixels: Tensor<4>) -> Vec<Rgb8> {
             Rgb8 { width, height, data }
         })
         .collect()
+}
+
+/// Rounded to 8 bits.
+pub(crate) fn rgb8_from_unit(image: &UnitImage) -> Rgb8 {
+    let data = image.data().iter().map(|&value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect();
+    Rgb8 { width: image.width(), height: image.height(), data }
+}
+
+/// The inverse of [`rgb8_from_unit`].
+pub(crate) fn unit_from_rgb8(picture: &Rgb8) -> Result<UnitImage> {
+    let unit = picture.data.iter().map(|&sample| f32::from(sample) / 255.0).collect();
+    Ok(UnitImage::new(Size::new(picture.width, picture.height), unit)?)
 }
 
 /// Peak signal-to-noise ratio in dB of an 8-bit picture against the truth; infinite if they are equal.

@@ -28,6 +28,10 @@ pub(crate) enum Use {
     /// Noise in the latents that a decoder learns to see through, and how strong it is.
     LatentNoise = 9,
     LatentNoiseStrength = 10,
+    /// The task of a collection of candidates.
+    Tasks = 11,
+    /// What a simulated annotator mistakes.
+    Opinions = 12,
 }
 
 /// Leaves room for every [`Use`] between two neighbouring indices.

@@ -1,6 +1,7 @@
 //! What the user typed, as `clap` parses it. Doc comments here are the help texts.
 
 mod bench;
+mod data;
 mod eval;
 mod paint;
 mod parse;
@@ -15,6 +16,7 @@ pub(crate) use bench::{
     BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchRunArgs, BenchSelectArgs,
     BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs, BenchVerb, DtypeArg, PassArg, TrainPartArg, VaePartArg,
 };
+pub(crate) use data::{ANNOTATOR, DataAnnotateArgs, DataArgs, DataCandidatesArgs, DataCheckArgs, DataVerb};
 pub(crate) use eval::{EvalArgs, EvalVerb, EvalWorldArgs, JUDGE};
 pub(crate) use paint::{
     EditArgs, EraseArgs, MaskModeArg, ModelArgs, OutpaintArgs, OutputArgs, PaintArgs, RunArgs,
@@ -48,6 +50,7 @@ pub(crate) enum Verb {
     Run(RunArgs),
     Inspect(InspectArgs),
     World(WorldArgs),
+    Data(DataArgs),
     Train(TrainArgs),
     Eval(EvalArgs),
     Bench(BenchArgs),

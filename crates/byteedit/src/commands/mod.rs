@@ -3,6 +3,7 @@
 mod bench;
 mod completions;
 mod concepts;
+mod data;
 mod demo;
 mod edit;
 mod eval;
@@ -47,6 +48,7 @@ pub(crate) fn run() -> anyhow::Result<ExitStatus> {
         Verb::Run(args) => run::run(args, printer),
         Verb::Inspect(args) => inspect::inspect(args, printer),
         Verb::World(args) => world::run(args, printer),
+        Verb::Data(args) => data::run(args, printer),
         Verb::Train(args) => match args.verb {
             TrainVerb::Vae(args) => train::train_vae(VaeSettings::resolve(args)?, printer),
             TrainVerb::Decoder(args) => train::train_decoder(DecoderSettings::resolve(args)?, printer),

@@ -15,5 +15,5 @@ pub(crate) use paint::{EditSettings, PaintSettings};
 pub(crate) use source::{source, world};
 pub(crate) use train::{
     BaseSettings, DecoderSettings, RunKind, RunSettings, VaeSettings, annotator_settings, default_folder,
-    judge_settings, run_kind,
+    judge_settings, overlaid, run_kind,
 };

@@ -112,23 +112,35 @@ pub(crate) fn annotator_settings(
 impl<C: Serialize + DeserializeOwned> RunSettings<C> {
     fn resolve(args: TrainRunArgs, name: &str, preset: C) -> anyhow::Result<Self> {
         let TrainRunArgs { run, config, set, data, device: device_name, json } = args;
-        let mut resolved = preset;
-        if let Some(path) = config {
-            let what = path.display().to_string();
-            resolved = config_from_overlay(&resolved, &files::read_text(&path)?, &what)?;
-        }
-        for assignment in &set {
-            let overlay = overlay_of(assignment)?.to_string();
-            resolved = config_from_overlay(&resolved, &overlay, &format!("--set {assignment}"))?;
-        }
         Ok(Self {
             folder: run.map_or_else(|| default_folder(name), Ok)?,
-            config: resolved,
+            config: overlaid(preset, config.as_deref(), &set)?,
             source: source(data.as_deref())?,
             device: device(device_name.as_deref())?,
             json,
         })
     }
+}
+
+/// A preset with a file's values over it, and single values over both.
+///
+/// # Errors
+/// A file that cannot be read, a key that does not exist, or a value of a wrong type.
+pub(crate) fn overlaid<C: Serialize + DeserializeOwned>(
+    preset: C,
+    config: Option<&Path>,
+    set: &[String],
+) -> anyhow::Result<C> {
+    let mut resolved = preset;
+    if let Some(path) = config {
+        let what = path.display().to_string();
+        resolved = config_from_overlay(&resolved, &files::read_text(path)?, &what)?;
+    }
+    for assignment in set {
+        let overlay = overlay_of(assignment)?.to_string();
+        resolved = config_from_overlay(&resolved, &overlay, &format!("--set {assignment}"))?;
+    }
+    Ok(resolved)
 }
 
 /// `byteedit/runs/NAME` in the user's cache folder.

@@ -137,7 +137,7 @@ fn an_all_white_mask_repaints_everything_with_a_warning() {
     let answer = bench.run_tiny(&["erase", "photo.png", "--mask", "0,0,40,30"]).done();
     assert!(answer.stderr.contains("warning: the mask covers everything"), "{}", answer.stderr);
     // 40 px through a model of 16 px.
-    assert!(answer.stderr.contains("2.5 times larger than the model's 16 px"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("enlarged 2.5 times from the model's 16 px"), "{}", answer.stderr);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod benching;
+mod collecting;
 mod editing;
 mod help;
 mod inspecting;

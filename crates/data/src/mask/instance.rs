@@ -70,6 +70,18 @@ impl Default for InstanceMasks {
 }
 
 impl InstanceMasks {
+    /// Boxes cut for other objects alone: no outline tells what belongs into them.
+    pub fn other_boxes() -> Self {
+        Self {
+            p_dilated: 0.0,
+            p_box: 0.0,
+            p_free_form: 0.0,
+            p_other_box: 1.0,
+            p_merge: 0.0,
+            ..Self::default()
+        }
+    }
+
     /// A mask that covers `instance`, whose bounding box is `around`, and how it was made.
     pub(super) fn draw(&self, stream: &mut Stream, instance: &Mask, around: Rect) -> (Mask, MaskKind) {
         let size = instance.width;

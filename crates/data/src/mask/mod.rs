@@ -12,5 +12,5 @@ mod strategy;
 pub use bitmap::{Mask, Rect};
 pub use instance::InstanceMasks;
 pub use shapes::{Boxes, Outward, Strokes};
-pub(crate) use strategy::outside;
 pub use strategy::{MaskKind, MaskStrategy};
+pub(crate) use strategy::{outside, within};

@@ -167,7 +167,7 @@ pub(crate) fn outside(window: Rect, size: usize) -> Mask {
 }
 
 /// Refuses NaN as well as anything outside `range`.
-fn within(
+pub(crate) fn within(
     field: &'static str,
     value: f32,
     range: std::ops::RangeInclusive<f32>,

@@ -22,6 +22,7 @@ mod load;
 mod pack;
 mod patch;
 mod photos;
+mod reference;
 mod sample;
 mod scene;
 mod shadow;
@@ -33,7 +34,9 @@ pub use export::write_samples;
 pub use glimpse::{Glimpse, GlimpseSpec, Photos, View};
 pub use load::{Concept, Renderings, World};
 pub use photos::subject_of;
+pub use reference::{Reference, structure_error};
 pub use sample::{FRAME_SIDES, ObjectInfo, PairSpec, Sample, SampleSpec};
+pub use scene::Poses;
 
 /// What is asked of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

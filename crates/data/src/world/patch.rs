@@ -44,6 +44,24 @@ impl Patch {
         let left = stream.uniform(0.0, size as f32 - width);
         // Things stand rather than float: the lower of two draws.
         let top = stream.uniform(0.0, size as f32 - height).max(stream.uniform(0.0, size as f32 - height));
+        Self::at(object, pose, extent, [left, top], size)
+    }
+
+    /// Renders `object` upright in the middle of `hole`, which is `slack` times as large as is needed.
+    pub(super) fn fitted(object: &Rgba8, flip: bool, hole: Rect, slack: f32, size: usize) -> Self {
+        let upright = Pose { side: 1.0, angle: 0.0, flip };
+        let extent = Extent::of(object, upright);
+        let scale = (hole.width as f32 / extent.width).min(hole.height as f32 / extent.height) / slack;
+        let pose = Pose { side: scale * extent.width.max(extent.height), ..upright };
+        let left = hole.x as f32 + 0.5 * (hole.width as f32 - scale * extent.width);
+        let top = hole.y as f32 + 0.5 * (hole.height as f32 - scale * extent.height);
+        Self::at(object, pose, extent, [left, top], size)
+    }
+
+    /// Renders `object`, turned to `extent`, with the left upper corner of its box at `[left, top]`.
+    fn at(object: &Rgba8, pose: Pose, extent: Extent, [left, top]: [f32; 2], size: usize) -> Self {
+        let scale = pose.side / extent.width.max(extent.height);
+        let (width, height) = (scale * extent.width, scale * extent.height);
         let (x, y) = (left.floor() as isize - 1, top.floor() as isize - 1);
         let mut patch = Self {
             x,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::background::plain;
 use super::caption::caption;
-use super::scene::{Placed, Scene};
+use super::scene::{Placed, Poses, Scene};
 use super::{Split, Task, World};
 use crate::mask::{Mask, MaskKind, MaskStrategy, Rect, outside};
 use crate::{ColorWord, DataError, Result, Rgb8, Stream};
@@ -26,7 +26,7 @@ const PAIRS: u64 = 101;
 pub(super) const GLIMPSES: u64 = 102;
 
 /// Which sample is asked for. Together with an index it determines every pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleSpec {
     /// What is asked of the picture.
     pub task: Task,
@@ -36,12 +36,15 @@ pub struct SampleSpec {
     pub seed: u64,
     /// Side of the square frame in pixels, 32 to 256.
     pub size: usize,
+    /// How objects stand.
+    #[serde(default)]
+    pub poses: Poses,
 }
 
 impl SampleSpec {
     /// A specification at the world's own 128 px.
     pub fn new(task: Task, split: Split, seed: u64) -> Self {
-        Self { task, split, seed, size: FRAME }
+        Self { task, split, seed, size: FRAME, poses: Poses::default() }
     }
 }
 
@@ -60,12 +63,15 @@ pub struct PairSpec {
     pub p_erase: f32,
     /// How masks are drawn; the object is the instance.
     pub masks: MaskStrategy,
+    /// How objects stand.
+    pub poses: Poses,
 }
 
 impl PairSpec {
     /// The default mixture at 128 px.
     pub fn new(split: Split, seed: u64) -> Self {
-        Self { split, seed, size: FRAME, p_erase: 0.25, masks: MaskStrategy::default() }
+        let (masks, poses) = (MaskStrategy::default(), Poses::default());
+        Self { split, seed, size: FRAME, p_erase: 0.25, masks, poses }
     }
 }
 
@@ -124,10 +130,11 @@ impl World {
     pub fn sample_with(&self, spec: &SampleSpec, masks: &MaskStrategy, index: u64) -> Result<Sample> {
         check_size(spec.size)?;
         masks.validate()?;
+        spec.poses.validate()?;
         let mut stream = stream(spec.seed, spec.split, spec.task as u64, index);
         let masks = MaskStrategy { p_instance: 1.0, ..masks.clone() };
         let with_object = spec.task != Task::Outpaint || stream.chance(P_OUTPAINT_OBJECT);
-        let scene = self.scene(spec.split, spec.size, with_object, &mut stream);
+        let scene = self.scene(spec.split, spec.size, with_object.then_some(spec.poses), &mut stream);
         Ok(match spec.task {
             Task::Edit => {
                 let (edit_mask, mask_kind) = masks.sample(&mut stream, spec.size, footprint(&scene));
@@ -157,9 +164,10 @@ impl World {
             return Err(DataError::Config { field: "p_erase", value: spec.p_erase, limit: "a probability" });
         }
         spec.masks.validate()?;
+        spec.poses.validate()?;
         let mut stream = stream(spec.seed, spec.split, PAIRS, index);
         let erase = stream.chance(spec.p_erase);
-        let scene = self.scene(spec.split, spec.size, true, &mut stream);
+        let scene = self.scene(spec.split, spec.size, Some(spec.poses), &mut stream);
         let (edit_mask, mask_kind) = spec.masks.sample(&mut stream, spec.size, footprint(&scene));
         if erase {
             return Ok(self.erase(scene, edit_mask, mask_kind));
@@ -178,19 +186,20 @@ impl World {
         let frame = size.max(FRAME);
         let picture = if stream.chance(0.08) {
             let background = plain(frame, &mut stream);
-            self.compose(split.into(), background, None, &mut stream).composite
+            self.compose(split.into(), background, None, Poses::default(), &mut stream).composite
         } else {
-            let with_object = stream.chance(0.6);
-            self.scene(split, frame, with_object, &mut stream).composite
+            let poses = stream.chance(0.6).then(Poses::default);
+            self.scene(split, frame, poses, &mut stream).composite
         };
         let (x, y) = (stream.between(0, frame - size), stream.between(0, frame - size));
         Ok(picture.window(x, y, size, size))
     }
 
-    fn scene(&self, split: Split, size: usize, with_object: bool, stream: &mut Stream) -> Scene {
+    /// A scene with an object in one of `poses`, or without an object.
+    fn scene(&self, split: Split, size: usize, poses: Option<Poses>, stream: &mut Stream) -> Scene {
         let (background, photo) = self.background(split, size, stream);
-        if with_object {
-            return self.compose(split.into(), background, Some(photo), stream);
+        if let Some(poses) = poses {
+            return self.compose(split.into(), background, Some(photo), poses, stream);
         }
         Scene { composite: background.clone(), background, photo: Some(photo), object: None }
     }

@@ -1,20 +1,48 @@
 //! A scene: a background, and usually an object with its shadow composed on it.
 
+use serde::{Deserialize, Serialize};
+
 use super::patch::{Patch, Pose, SOLID};
 use super::shadow::shadow;
 use super::{Renderings, World};
 use crate::color::{ColorWord, measure};
-use crate::mask::{Mask, Rect};
-use crate::{Rgb8, Stream};
+use crate::mask::{Mask, Rect, within};
+use crate::{Result, Rgb8, Stream};
 
 /// Shortest and longest side of an object, as a share of the frame.
 const OBJECT_SHARE: [f32; 2] = [0.35, 0.75];
-/// Largest turn of an object, in degrees, to either side.
-const MAX_TURN: f32 = 15.0;
 /// Probability that an object with a dominant hue is turned to another.
 const P_RECOLOR: f32 = 0.65;
 /// How far an object's exposure follows its surroundings.
-const EXPOSURE: f32 = 0.4;
+pub(super) const EXPOSURE: f32 = 0.4;
+
+/// How objects stand in their scenes. What a caption does not tell, a model has to leave to chance, and a small one
+/// paints the mean of all answers instead: training scenes may have less of it than those that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Poses {
+    /// Largest turn of an object to either side, 0 to 180 degrees.
+    pub max_turn: f32,
+    /// Probability that left and right are exchanged.
+    pub p_flip: f32,
+}
+
+impl Default for Poses {
+    fn default() -> Self {
+        Self { max_turn: 15.0, p_flip: 0.5 }
+    }
+}
+
+impl Poses {
+    /// Checks every number once, at the door.
+    ///
+    /// # Errors
+    /// [`DataError::Config`](crate::DataError::Config) names the first field that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        within("poses.max_turn", self.max_turn, 0.0..=180.0, "0 to 180 degrees")?;
+        within("poses.p_flip", self.p_flip, 0.0..=1.0, "a probability from 0 to 1")
+    }
+}
 
 /// A background and what was put on it.
 #[derive(Debug)]
@@ -49,6 +77,7 @@ impl World {
         renderings: Renderings,
         background: Rgb8,
         photo: Option<usize>,
+        poses: Poses,
         stream: &mut Stream,
     ) -> Scene {
         let size = background.width;
@@ -57,8 +86,8 @@ impl World {
         let rendering = &self.renderings[index];
         let pose = Pose {
             side: size as f32 * stream.uniform(OBJECT_SHARE[0], OBJECT_SHARE[1]),
-            angle: stream.uniform(-MAX_TURN, MAX_TURN).to_radians(),
-            flip: stream.chance(0.5),
+            angle: stream.uniform(-poses.max_turn, poses.max_turn).to_radians(),
+            flip: stream.chance(poses.p_flip),
         };
         let mut patch = Patch::place(&rendering.picture, pose, size, stream);
         if let Some(hue) = rendering.hue
@@ -85,7 +114,7 @@ impl World {
 }
 
 /// Mean luma of a part of the picture, in `[0, 1]`.
-fn mean_luma(picture: &Rgb8, rect: Rect) -> f32 {
+pub(super) fn mean_luma(picture: &Rgb8, rect: Rect) -> f32 {
     let rows = rect.y..rect.y + rect.height;
     let luma = |[r, g, b]: [u8; 3]| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
     let sum: f32 = rows
@@ -96,7 +125,7 @@ fn mean_luma(picture: &Rgb8, rect: Rect) -> f32 {
 }
 
 /// `alpha * object + (1 - alpha) * (1 - shadow) * background`, in sRGB values.
-fn paste(background: &Rgb8, patch: &Patch, shadow: &[f32]) -> Rgb8 {
+pub(super) fn paste(background: &Rgb8, patch: &Patch, shadow: &[f32]) -> Rgb8 {
     let mut composite = background.clone();
     for (pixel, shadow) in composite.data.as_chunks_mut::<3>().0.iter_mut().zip(shadow) {
         *pixel = pixel.map(|sample| (f32::from(sample) * (1.0 - shadow) + 0.5) as u8);

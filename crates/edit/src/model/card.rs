@@ -56,6 +56,10 @@ pub struct Defaults {
     /// Temperature of edits.
     #[serde(skip_serializing_if = "is_one")]
     pub temperature: f64,
+    /// The part of the model's side that the shorter side of an edit's box takes ([`Padding::Share`](byteedit_image::Padding::Share)), where a model was
+    /// trained on boxes of one size; none for a model that knows objects of any size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub box_share: Option<f64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -65,7 +69,13 @@ fn is_one(value: &f64) -> bool {
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { n_steps: 20, guidance_scale: 4.0, sampler: SamplerKind::Ddim { eta: 0.0 }, temperature: 1.0 }
+        Self {
+            n_steps: 20,
+            guidance_scale: 4.0,
+            sampler: SamplerKind::Ddim { eta: 0.0 },
+            temperature: 1.0,
+            box_share: None,
+        }
     }
 }
 

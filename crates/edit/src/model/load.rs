@@ -17,6 +17,7 @@ use super::card::SCHEMA_VERSION;
 use super::files::{ModelFiles, weights_file};
 use super::{EditModel, ModelCard, ModelInfo, ModelParts};
 use crate::error::{EditError, Result};
+use crate::request::MAX_BOX_SHARE;
 
 /// Digits of the hash that are shown, as A1111 shows them.
 const HASH_DIGITS: usize = 10;
@@ -74,6 +75,10 @@ fn card(name: &str, files: &ModelFiles<'_>) -> Result<Option<ModelCard>> {
     if card.schema_version != SCHEMA_VERSION {
         let needed = format!("{SCHEMA_VERSION}; use the version of byteedit that made the model");
         return Err(EditModel::unfit(name, "schema_version in byteedit.json", card.schema_version, needed));
+    }
+    if let Some(share) = card.defaults.box_share.filter(|share| !(*share > 0.0 && *share <= MAX_BOX_SHARE)) {
+        let needed = format!("above 0 and up to {MAX_BOX_SHARE}");
+        return Err(EditModel::unfit(name, "defaults.box_share in byteedit.json", share, needed));
     }
     Ok(Some(card))
 }

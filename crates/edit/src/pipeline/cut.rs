@@ -18,7 +18,7 @@ const MIN_WEIGHT: f32 = 0.25;
 ///
 /// # Errors
 /// [`crate::EditError::Image`] if region or mask are not of the plan's size.
-pub(super) fn known_canvas(
+pub(crate) fn known_canvas(
     plan: &CropPlan,
     mut region: UnitImage,
     edit_mask: &Mask,
@@ -44,6 +44,15 @@ pub(super) fn known_canvas(
     }
     let unknown = Mask::new(canvas.size(), unknown)?;
     Ok(fill::harmonic(&canvas, &unknown)?)
+}
+
+/// `canvas` with what `seen`, of the same size, shows under the mask.
+pub(crate) fn with_hole_of(mut canvas: UnitImage, seen: &UnitImage, edit_mask: &Mask) -> UnitImage {
+    let pixels = canvas.data_mut().chunks_exact_mut(3).zip(seen.data().chunks_exact(3));
+    for ((pixel, seen), _) in pixels.zip(edit_mask.repaints()).filter(|(_, repaint)| *repaint) {
+        pixel.copy_from_slice(seen);
+    }
+    canvas
 }
 
 #[cfg(test)]

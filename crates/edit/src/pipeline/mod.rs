@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use byteedit_image::{Filter, Mask, Picture, UnitImage, compose};
 
+pub(crate) use self::cut::{known_canvas, with_hole_of};
 use self::pass::{Pass, View};
 use crate::canvas::Canvas;
 use crate::encoder::Encoder;
@@ -171,7 +172,15 @@ impl Cut {
     fn new(picture: &Picture, pass: &Pass, strength: f64) -> Result<Self> {
         let region = UnitImage::from_picture_region(picture, pass.plan.region())?;
         let whole = if strength < 1.0 { Some(pass.plan.model_image(&region, FILTER)?) } else { None };
-        Ok(Self { known: cut::known_canvas(&pass.plan, region, &pass.edit_mask, FILTER)?, whole })
+        let known = known_canvas(&pass.plan, region, &pass.edit_mask, FILTER)?;
+        // Where repeated edges are kept, they must not repeat what is under the mask.
+        let whole = match whole {
+            Some(whole) if !pass.plan.repeats_mask() => {
+                Some(with_hole_of(known.clone(), &whole, &pass.plan.model_mask(&pass.edit_mask)?))
+            }
+            whole => whole,
+        };
+        Ok(Self { known, whole })
     }
 
     /// What the model may see.
@@ -273,7 +282,10 @@ mod tests {
         #[test]
         fn a_model_that_repeats_its_input_is_the_identity(
             width in 24_usize..160, height in 24_usize..160, corner in (0.0_f64..0.6, 0.0_f64..0.6),
-            extent in (0.3_f64..1.0, 0.3_f64..1.0), padding in 0_usize..40, feather in 0_u32..9,
+            extent in (0.3_f64..1.0, 0.3_f64..1.0), feather in 0_u32..9,
+            padding in prop_oneof![
+                (0_usize..40).prop_map(Padding::Pixels), (0.4_f64..0.9).prop_map(Padding::Share),
+            ],
         ) {
             let size = Size::new(width, height);
             let (x, y) = ((corner.0 * width as f64) as usize, (corner.1 * height as f64) as usize);
@@ -282,7 +294,7 @@ mod tests {
             let mask = Mask::from_rect(size, rect).unwrap();
             let framing = Framing {
                 feather,
-                padding: Padding::Pixels(padding),
+                padding,
                 color_match: false,
                 ..Settings::new(TaskKind::Edit, &Defaults::default()).framing
             };

@@ -52,14 +52,28 @@ impl Pass {
         let alpha_near = edit_near.feather(framing.feather);
         let Some(focus) = alpha_near.bounding_box() else { return Ok(None) };
         let View { canvas, multiple } = view;
-        let plan = CropPlan::new(&CropRequest {
+        let in_picture = |rect: Rect| Rect::new(near.x + rect.x, near.y + rect.y, rect.width, rect.height);
+        let request = CropRequest {
             picture,
-            focus: Rect::new(near.x + focus.x, near.y + focus.y, focus.width, focus.height),
+            focus: in_picture(focus),
             padding: framing.padding,
             model: canvas,
             multiple,
             min_region: Size::new(canvas.width / MAX_CLOSE_UP, canvas.height / MAX_CLOSE_UP),
-        })?;
+        };
+        let plan = match (framing.padding, edit_near.bounding_box()) {
+            // What the model sees does not depend on the feather, unless that reaches beyond it.
+            (Padding::Share(_), Some(box_near)) => {
+                let plan = CropPlan::new(&CropRequest { focus: in_picture(box_near), ..request })?;
+                let holds_feather = plan.region().contains(&request.focus);
+                let plan = if holds_feather { plan } else { CropPlan::new(&request)? };
+                let is_hidden = moved(&edit_near, near, plan.region())?.repaints().all(|repaint| repaint);
+                // With nothing around it to be seen, a box of another size is better than a frame of grey.
+                let all = CropRequest { padding: Padding::Pixels(0), ..request };
+                if is_hidden { CropPlan::new(&all)? } else { plan }
+            }
+            _ => CropPlan::new(&request)?,
+        };
         let in_region = |mask: &Mask| moved(mask, near, plan.region());
         Ok(Some(Self {
             edit_mask: in_region(&edit_near)?,

@@ -59,11 +59,15 @@ fn a1111_name(sampler: SamplerKind) -> &'static str {
 
 /// A1111 knows padding in pixels only.
 fn padding_pixels(padding: Padding, passes: &[Pass]) -> usize {
+    let focus = || passes.first().and_then(|pass| pass.alpha.bounding_box());
     match padding {
         Padding::Pixels(pixels) => pixels,
         Padding::Fraction(part) => {
-            let focus = passes.first().and_then(|pass| pass.alpha.bounding_box());
-            focus.map_or(0, |focus| (part * focus.width.max(focus.height) as f64).ceil() as usize)
+            focus().map_or(0, |focus| (part * focus.width.max(focus.height) as f64).ceil() as usize)
         }
+        Padding::Share(_) => focus().map_or(0, |focus| {
+            let region = passes[0].plan.region();
+            (region.width - focus.width).min(region.height - focus.height) / 2
+        }),
     }
 }

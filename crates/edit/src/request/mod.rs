@@ -6,7 +6,7 @@ mod settings;
 mod sides;
 
 pub use self::prompt::Prompt;
-pub use self::settings::{Framing, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Sampling, Settings};
+pub use self::settings::{Framing, MAX_BOX_SHARE, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Sampling, Settings};
 pub use self::sides::Sides;
 
 use byteedit_image::{Limits, Mask, Picture, Size};

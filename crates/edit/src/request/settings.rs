@@ -13,9 +13,12 @@ pub const MAX_COUNT: usize = 64;
 pub const MAX_RADIUS: u32 = 4096;
 /// Most context around a mask in pixels, more than any picture has.
 pub const MAX_PADDING: usize = 100_000;
-/// Context around the mask, as a part of its longer side: the mask then takes some 60 % of the model's
-/// view, the middle of what a small model was trained on.
+/// Context around the mask, as a part of its longer side, for a model that was not trained on boxes of one size: the mask
+/// then takes some 60 % of the model's view.
 const CONTEXT: f64 = 0.35;
+
+/// Most of the model's side that the shorter side of a box can take ([`Padding::Share`]).
+pub const MAX_BOX_SHARE: f64 = 0.9;
 
 /// How to do it. A new field has a default in [`Settings::new`] and a range in `validate`.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,31 +69,17 @@ pub struct Framing {
 }
 
 impl Settings {
-    /// The settings of a task if nobody asks for others: no guidance for erasing, since there is no
-    /// prompt to follow; the schedule's own temperature where background is painted, which would lose its texture
-    /// below; no growth and no feather, so that nothing outside the mask changes.
+    /// The settings of a task if nobody asks for others: no growth and no feather, so that nothing outside the mask
+    /// changes.
     pub fn new(task: TaskKind, defaults: &Defaults) -> Self {
-        let (guidance_scale, temperature) = match task {
-            TaskKind::Edit => (defaults.guidance_scale, defaults.temperature),
-            TaskKind::Outpaint => (defaults.guidance_scale, 1.0),
-            TaskKind::Erase => (1.0, 1.0),
-        };
         Self {
             seed: 0,
             count: 1,
-            sampling: Sampling {
-                sampler: defaults.sampler,
-                n_steps: defaults.n_steps,
-                guidance_scale,
-                guidance_rescale: 0.0,
-                temperature,
-                strength: 1.0,
-                negative_prompt: None,
-            },
+            sampling: Sampling::new(task, defaults),
             framing: Framing {
                 mask_grow: 0,
                 feather: 0,
-                padding: Padding::Fraction(CONTEXT),
+                padding: Framing::padding_of(task, defaults),
                 color_match: true,
             },
         }
@@ -115,6 +104,25 @@ impl Settings {
 }
 
 impl Sampling {
+    /// What suits a task: no guidance for erasing, since there is no prompt to follow; the schedule's own temperature
+    /// where background is painted, which would lose its texture below.
+    pub fn new(task: TaskKind, defaults: &Defaults) -> Self {
+        let (guidance_scale, temperature) = match task {
+            TaskKind::Edit => (defaults.guidance_scale, defaults.temperature),
+            TaskKind::Outpaint => (defaults.guidance_scale, 1.0),
+            TaskKind::Erase => (1.0, 1.0),
+        };
+        Self {
+            sampler: defaults.sampler,
+            n_steps: defaults.n_steps,
+            guidance_scale,
+            guidance_rescale: 0.0,
+            temperature,
+            strength: 1.0,
+            negative_prompt: None,
+        }
+    }
+
     /// The negative prompt, or "".
     pub fn negative_prompt(&self) -> &str {
         self.negative_prompt.as_ref().map_or("", Prompt::as_str)
@@ -148,6 +156,14 @@ impl Sampling {
 }
 
 impl Framing {
+    /// How much of the picture a model is shown around a mask: what it was trained on.
+    fn padding_of(task: TaskKind, defaults: &Defaults) -> Padding {
+        match (task, defaults.box_share) {
+            (TaskKind::Edit, Some(share)) => Padding::Share(share),
+            _ => Padding::Fraction(CONTEXT),
+        }
+    }
+
     fn validate(&self) -> Result<()> {
         for (name, pixels) in [("the growth of the mask", self.mask_grow), ("the feather", self.feather)] {
             if pixels > MAX_RADIUS {
@@ -157,6 +173,9 @@ impl Framing {
         match self.padding {
             Padding::Pixels(pixels) if pixels > MAX_PADDING => {
                 Err(EditError::setting("the padding", format!("{pixels} px"), "at most 100000 px"))
+            }
+            Padding::Share(share) if !(share > 0.0 && share <= MAX_BOX_SHARE) => {
+                Err(EditError::setting("the box's share of the canvas", share, "above 0 and up to 0.9"))
             }
             Padding::Fraction(part) if !(part.is_finite() && part >= 0.0) => {
                 Err(EditError::setting("the padding", part, "a finite fraction of 0 or more"))

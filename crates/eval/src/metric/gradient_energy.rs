@@ -2,7 +2,7 @@
 
 use byteedit_image::{Mask, UnitImage};
 
-use super::{LEVELS, assert_one_size, channel_differences, neighbor_pairs};
+use super::{LEVELS, assert_one_size};
 
 /// What rounding to 8 bits alone adds to a squared difference of two samples: twice 1/12 of a level
 /// squared. Added above and below, it keeps the ratio finite where the truth is flat.
@@ -19,9 +19,9 @@ pub fn gradient_energy(result: &UnitImage, truth: &UnitImage, edit_mask: &Mask) 
     assert_one_size(result, truth, edit_mask);
     let inside: Vec<bool> = edit_mask.repaints().collect();
     let (mut energy, mut n_pairs) = ([0.0; 2], 0_usize);
-    for pair in neighbor_pairs(truth.size()).filter(|(a, b)| inside[*a] && inside[*b]) {
+    for pair in truth.size().neighbor_pairs().filter(|(a, b)| inside[*a] && inside[*b]) {
         for (sum, image) in energy.iter_mut().zip([result, truth]) {
-            *sum += channel_differences(image, pair).iter().map(|d| d * d).sum::<f64>();
+            *sum += image.channel_differences(pair).iter().map(|d| d * d).sum::<f64>();
         }
         n_pairs += 1;
     }

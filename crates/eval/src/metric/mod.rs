@@ -10,9 +10,9 @@
 //! | `Ssim` | `ssim-rgb/mask` | | higher | [`ssim`] |
 //! | `PsnrFrame` | `psnr/frame` | dB | higher | [`psnr`] over the whole picture |
 //! | `SsimFrame` | `ssim-rgb/frame` | | higher | [`ssim`] over the whole picture |
-//! | `SeamColor` | `seam-color` | levels | lower | [`seam::color_error`] |
-//! | `SeamGradient` | `seam-gradient` | levels | lower | [`seam::gradient_error`] |
-//! | `SeamStep` | `seam-step` | levels | lower | [`seam::step`] |
+//! | `SeamColor` | `seam-color` | levels | lower | [`color_error`](byteedit_image::seam::color_error) |
+//! | `SeamGradient` | `seam-gradient` | levels | lower | [`gradient_error`](byteedit_image::seam::gradient_error) |
+//! | `SeamStep` | `seam-step` | levels | lower | [`step`](byteedit_image::seam::step) |
 //! | `GradientEnergy` | `gradient-energy/mask` | x truth | 1 | [`gradient_energy`] |
 //! | `ColorWord` | `color-word` | share | higher | [`color_word`] |
 //! | `JudgeTop1` | `judge-top-1` | share | higher | the [judge](crate::judge) sees the concept asked for |
@@ -31,10 +31,9 @@ pub mod diversity;
 pub mod frechet;
 mod gradient_energy;
 mod psnr;
-pub mod seam;
 mod ssim;
 
-use byteedit_image::{Mask, Size, UnitImage};
+use byteedit_image::{Mask, UnitImage};
 use serde::{Deserialize, Serialize};
 
 pub use gradient_energy::gradient_energy;
@@ -194,25 +193,9 @@ fn assert_one_size(result: &UnitImage, truth: &UnitImage, region: &Mask) {
     assert_eq!(region.size(), truth.size(), "sizes of region and truth");
 }
 
-/// The indices of each pixel and its right neighbour, and of each pixel and the one below.
-fn neighbor_pairs(size: Size) -> impl Iterator<Item = (usize, usize)> {
-    let Size { width, height } = size;
-    (0..size.area()).flat_map(move |at| {
-        let right = (at % width + 1 < width).then_some((at, at + 1));
-        let below = (at / width + 1 < height).then_some((at, at + width));
-        [right, below].into_iter().flatten()
-    })
-}
-
-/// Differences of the three channels between two pixels of a picture.
-fn channel_differences(image: &UnitImage, (a, b): (usize, usize)) -> [f64; 3] {
-    let value = |at: usize, channel: usize| f64::from(image.data()[3 * at + channel]);
-    [0, 1, 2].map(|channel| value(a, channel) - value(b, channel))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use byteedit_image::Rect;
+    use byteedit_image::{Rect, Size};
 
     use super::*;
 
@@ -255,12 +238,5 @@ pub(crate) mod tests {
         ] {
             assert_eq!(serde_json::to_string(&metric).unwrap(), format!("\"{}\"", metric.name()));
         }
-    }
-
-    #[test]
-    fn every_pair_of_neighbours_is_met_once() {
-        let pairs: Vec<_> = neighbor_pairs(Size::new(3, 2)).collect();
-        assert_eq!(pairs, [(0, 1), (0, 3), (1, 2), (1, 4), (2, 5), (3, 4), (4, 5)]);
-        assert_eq!(neighbor_pairs(Size::new(1, 1)).count(), 0);
     }
 }

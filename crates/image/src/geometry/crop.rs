@@ -18,7 +18,17 @@ pub enum Padding {
     Pixels(usize),
     /// A part of the box's longer side, on every side; finite and not negative.
     Fraction(f64),
+    /// As much as makes the box's shorter side this part of the canvas's, above 0 and up to 0.9, or less where the
+    /// longer side would take more than nine tenths, or where a tiny box would be enlarged more than eight times. A model
+    /// sees all other boxes alike then: where the picture ends before the canvas does, its edges are repeated.
+    /// `min_region` has no say.
+    Share(f64),
 }
+
+/// Most of the canvas that the longer side of a box takes with [`Padding::Share`].
+const MAX_SHARE: f64 = 0.9;
+/// Most pixels of the canvas for one of the picture with [`Padding::Share`].
+const MAX_ENLARGED: f64 = 8.0;
 
 impl Padding {
     fn pixels_for(self, focus: Size) -> Result<usize> {
@@ -32,6 +42,7 @@ impl Padding {
                 value: part.to_string(),
                 limit: "a finite fraction of 0 or more",
             }),
+            Self::Share(_) => Ok(0),
         }
     }
 }
@@ -67,6 +78,8 @@ pub struct CropPlan {
     region: Rect,
     model: Size,
     inner: Rect,
+    /// Whether repeated edges repeat their mask.
+    repeats_mask: bool,
 }
 
 impl CropPlan {
@@ -86,13 +99,34 @@ impl CropPlan {
                 limit: "at least one multiple on each side; choose 512 x 512 or the like",
             });
         }
+        if let Padding::Share(share) = padding {
+            return Self::of_share(picture, focus, model, share);
+        }
         let padded = focus.grown_within(padding.pixels_for(focus.size())?, picture);
         let wished = with_aspect(
             Size::new(padded.width.max(min_region.width), padded.height.max(min_region.height)),
             model,
         );
         let region = placed(padded, wished, picture);
-        Ok(Self { region, model, inner: centred(region.size(), model) })
+        Ok(Self { region, model, inner: centred(region.size(), model), repeats_mask: true })
+    }
+
+    fn of_share(picture: Size, focus: Rect, model: Size, share: f64) -> Result<Self> {
+        if !(share > 0.0 && share <= MAX_SHARE) {
+            return Err(ImageError::InvalidArgument {
+                name: "the box's share of the canvas",
+                value: share.to_string(),
+                limit: "above 0 and up to 0.9",
+            });
+        }
+        let side = model.width.min(model.height) as f64;
+        let (short, long) = (focus.width.min(focus.height) as f64, focus.width.max(focus.height) as f64);
+        let scale = (share * side / short).min(MAX_SHARE * side / long).min(MAX_ENLARGED);
+        let (columns, inner_columns) = shared_axis(picture.width, (focus.x, focus.width), model.width, scale);
+        let (rows, inner_rows) = shared_axis(picture.height, (focus.y, focus.height), model.height, scale);
+        let rect = |x: (usize, usize), y: (usize, usize)| Rect::new(x.0, y.0, x.1, y.1);
+        let (region, inner) = (rect(columns, rows), rect(inner_columns, inner_rows));
+        Ok(Self { region, model, inner, repeats_mask: false })
     }
 
     /// The part of the picture that is worked on; it holds the focus and lies in the picture.
@@ -109,6 +143,11 @@ impl CropPlan {
     /// whole canvas wherever the picture can hold the aspect.
     pub const fn inner(&self) -> Rect {
         self.inner
+    }
+
+    /// Whether edges that are repeated in the canvas repeat their mask; with [`Padding::Share`] they are kept.
+    pub const fn repeats_mask(&self) -> bool {
+        self.repeats_mask
     }
 
     /// Canvas pixels per picture pixel, along the axis where there are fewer.
@@ -147,14 +186,23 @@ impl CropPlan {
     }
 
     /// The canvas's mask, from the region's: a canvas pixel is repainted if any picture pixel under it
-    /// is. Repeated edges repeat their mask, so that nothing hidden leaks in as context.
+    /// is. Repeated edges repeat their mask, so that nothing hidden leaks in as context; with [`Padding::Share`], where
+    /// the box is to keep its size, they are kept as they are, and it is for the caller to hide what they repeat.
     ///
     /// # Errors
     /// [`ImageError::SizeMismatch`] if `mask` has not the region's size.
     pub fn model_mask(&self, mask: &Mask) -> Result<Mask> {
         mask.check_size(self.region.size())?;
         let inner = mask.resize_covering(self.inner.size());
-        Mask::new(self.model, self.canvas_sources().map(|(x, y)| inner.value(x, y)).collect())
+        let mut values: Vec<u8> = self.canvas_sources().map(|(x, y)| inner.value(x, y)).collect();
+        if !self.repeats_mask {
+            let width = self.model.width;
+            for (at, value) in values.iter_mut().enumerate() {
+                let pixel = Rect::new(at % width, at / width, 1, 1);
+                *value = if self.inner.contains(&pixel) { *value } else { 0 };
+            }
+        }
+        Mask::new(self.model, values)
     }
 
     /// The region's pixels, from the model's canvas.
@@ -208,6 +256,29 @@ fn mapped(at: f64, axis: Axis, direction: Direction) -> f64 {
 
 fn check(what: &'static str, found: Size, expected: Size) -> Result<()> {
     if found == expected { Ok(()) } else { Err(ImageError::SizeMismatch { what, found, expected }) }
+}
+
+/// Start and length of the region, and of its place in the canvas, along an axis on which the canvas has `scale` pixels
+/// for one of the picture: the focus in the middle, moved as far as shows more of the picture.
+fn shared_axis(
+    picture: usize,
+    (start, len): (usize, usize),
+    canvas: usize,
+    scale: f64,
+) -> ((usize, usize), (usize, usize)) {
+    let wish = canvas as f64 / scale;
+    let center = start as f64 + 0.5 * len as f64;
+    if wish <= picture as f64 {
+        let length = (wish.round() as usize).clamp(len, picture);
+        let first = (center - 0.5 * length as f64).round().max(0.0) as usize;
+        return (
+            (first.min(start).max((start + len).saturating_sub(length)).min(picture - length), length),
+            (0, canvas),
+        );
+    }
+    let length = ((picture as f64 * scale).round() as usize).clamp(1, canvas);
+    let first = (0.5 * canvas as f64 - center * scale).round().max(0.0) as usize;
+    ((0, picture), (first.min(canvas - length), length))
 }
 
 /// The smallest size that holds `size` and has the aspect of `model`, to the pixel.
@@ -303,11 +374,33 @@ mod tests {
     }
 
     #[test]
+    fn a_box_takes_its_share_of_the_canvas_whatever_its_size() {
+        let request = |picture: usize, focus: Rect| CropRequest {
+            padding: Padding::Share(0.5),
+            ..CropRequest::new(Size::new(picture, picture), focus, Size::new(128, 128))
+        };
+        // In the middle of a large picture: 40 px become 64.
+        let plan = CropPlan::new(&request(1000, Rect::new(480, 480, 40, 50))).unwrap();
+        assert_eq!((plan.region(), plan.inner()), (Rect::new(460, 465, 80, 80), Size::new(128, 128).rect()));
+        // At a corner there is more of the picture on the other side.
+        let plan = CropPlan::new(&request(1000, Rect::new(0, 960, 40, 40))).unwrap();
+        assert_eq!(plan.region(), Rect::new(0, 920, 80, 80));
+        // A box as large as the picture leaves a border of repeated edges.
+        let plan = CropPlan::new(&request(128, Rect::new(0, 0, 128, 128))).unwrap();
+        assert_eq!((plan.region(), plan.inner()), (Size::new(128, 128).rect(), Rect::new(32, 32, 64, 64)));
+        // A flat one takes nine tenths of the width.
+        let plan = CropPlan::new(&request(1000, Rect::new(300, 500, 400, 40))).unwrap();
+        assert!((plan.scale() * 400.0 / 128.0 - 0.9).abs() < 0.01);
+    }
+
+    #[test]
     fn bad_requests_are_named() {
         let request = CropRequest::new(Size::new(9, 9), Rect::new(1, 1, 2, 2), Size::new(100, 128));
         assert!(CropPlan::new(&request).unwrap_err().to_string().contains("100 x 128"));
         let nan = CropRequest { padding: Padding::Fraction(f64::NAN), model: Size::new(8, 8), ..request };
         assert!(CropPlan::new(&nan).unwrap_err().to_string().contains("NaN"));
+        let share = CropRequest { padding: Padding::Share(1.5), model: Size::new(8, 8), ..request };
+        assert!(CropPlan::new(&share).unwrap_err().to_string().contains("1.5"));
         let outside = CropRequest { focus: Rect::new(8, 8, 2, 2), ..request };
         assert!(matches!(CropPlan::new(&outside), Err(ImageError::OutsidePicture { .. })));
     }
@@ -338,6 +431,26 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn every_box_is_seen_alike(request in requests(), share in 0.05_f64..0.9) {
+            let request = CropRequest { padding: Padding::Share(share), ..request };
+            let plan = CropPlan::new(&request).unwrap();
+            let (region, inner, focus) = (plan.region(), plan.inner(), request.focus);
+            prop_assert!(region.contains(&focus) && request.picture.rect().contains(&region));
+            prop_assert!(request.model.rect().contains(&inner) && !inner.is_empty());
+            // Both axes are scaled alike, to a pixel of the region and of its place in the canvas, and the box takes its
+            // share unless it is flat or tiny.
+            let side = request.model.width.min(request.model.height) as f64;
+            let (short, long) = (focus.width.min(focus.height) as f64, focus.width.max(focus.height) as f64);
+            let scale = (share * side / short).min(0.9 * side / long).min(8.0);
+            for (inner, region) in [(inner.width, region.width), (inner.height, region.height)] {
+                let found = inner as f64 / region as f64;
+                let one_pixel = scale / region as f64 + 1.0 / region as f64;
+                // A focus or canvas of a few pixels cannot be met better than by one.
+                prop_assert!((found - scale).abs() <= one_pixel.max(scale / inner as f64) + 1e-9, "{found} not {scale}");
+            }
+        }
 
         #[test]
         fn every_plan_holds_the_focus_and_stays_inside(request in requests()) {

@@ -28,6 +28,16 @@ impl Size {
     pub const fn rect(self) -> Rect {
         Rect::new(0, 0, self.width, self.height)
     }
+
+    /// The indices of each pixel and its right neighbour, and of each pixel and the one below.
+    pub fn neighbor_pairs(self) -> impl Iterator<Item = (usize, usize)> {
+        let Self { width, height } = self;
+        (0..self.area()).flat_map(move |at| {
+            let right = (at % width + 1 < width).then_some((at, at + 1));
+            let below = (at / width + 1 < height).then_some((at, at + width));
+            [right, below].into_iter().flatten()
+        })
+    }
 }
 
 impl fmt::Display for Size {
@@ -114,6 +124,13 @@ impl fmt::Display for Rect {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_pair_of_neighbours_is_met_once() {
+        let pairs: Vec<_> = Size::new(3, 2).neighbor_pairs().collect();
+        assert_eq!(pairs, [(0, 1), (0, 3), (1, 2), (1, 4), (2, 5), (3, 4), (4, 5)]);
+        assert_eq!(Size::new(1, 1).neighbor_pairs().count(), 0);
+    }
 
     #[test]
     fn growing_stops_at_the_picture() {

@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use byteedit_diffusion::loss::LossWeighting;
-use byteedit_diffusion::{
-    BetaSchedule, Guidance, NoiseSchedule, NoiseScheduleConfig, Prediction, SamplerKind, TimestepSpacing,
-    check_temperature,
-};
+use byteedit_diffusion::{BetaSchedule, NoiseSchedule, NoiseScheduleConfig, Prediction, TimestepSpacing};
 use byteedit_edit::Hole;
 use byteedit_edit::hole::MIN_GUESS_CHANNELS;
 use byteedit_models::text::CLIPTextConfig;
@@ -20,7 +17,7 @@ use crate::run::read_config;
 use crate::source::PairConfig;
 use crate::training::{MAX_HELD_OUT, MAX_SIDE, ReportConfig, TrainingConfig};
 use crate::vocabulary::VocabularyConfig;
-use crate::{Result, TrainError};
+use crate::{Result, SamplingConfig, TrainError};
 
 /// A base run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,13 +143,14 @@ pub struct Provenance {
 
 impl BaseRunConfig {
     /// The small model: 128 px, 16x16 latents, widths 80 and 192 with attention to the text at the second and in
-    /// the middle, a text encoder of width 128; under 22 MB in f16 with its autoencoder.
+    /// the middle, the pooled text in every residual block, a text encoder of width 128; under 22 MB in f16 with its autoencoder.
     pub fn mini() -> Self {
         let unet = r#"{"sample_size": 16, "in_channels": 25, "out_channels": 12,
             "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
             "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
             "block_out_channels": [80, 192], "layers_per_block": 1, "norm_num_groups": 16,
-            "cross_attention_dim": 128, "attention_head_dim": [2, 6]}"#;
+            "cross_attention_dim": 128, "attention_head_dim": [2, 6],
+            "addition_embed_type": "text", "addition_embed_type_num_heads": 4}"#;
         let text_encoder = r#"{"vocab_size": 1000, "hidden_size": 128, "intermediate_size": 512,
             "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 16}"#;
         let schedule = NoiseScheduleConfig {
@@ -310,13 +308,22 @@ impl BaseRunConfig {
 }
 
 impl SamplesConfig {
-    fn validate(&self) -> Result<()> {
-        self.sampler.parse::<SamplerKind>()?;
-        if self.n_per_task == 0 || self.n_steps == 0 {
-            return Err(TrainError::config("samples.n_per_task, n_steps", 0, "1 or more each"));
+    /// How the grids are painted.
+    pub(super) fn sampling(&self) -> SamplingConfig {
+        let Self { n_per_task: _, sampler, n_steps, guidance_scale, temperature } = self;
+        SamplingConfig {
+            sampler: sampler.clone(),
+            n_steps: *n_steps,
+            guidance_scale: *guidance_scale,
+            temperature: *temperature,
         }
-        check_temperature(self.temperature)?;
-        Ok(Guidance::with_scale(self.guidance_scale).validate()?)
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.n_per_task == 0 {
+            return Err(TrainError::config("samples.n_per_task", 0, "1 or more"));
+        }
+        self.sampling().validate("samples.n_steps")
     }
 }
 

@@ -4,16 +4,14 @@ use std::path::Path;
 
 use byteedit_data::{Rgb8, Task};
 use byteedit_diffusion::NoiseSchedule;
-use byteedit_edit::request::Sampling;
 use byteedit_edit::{Canvas, EditModel, ModelCard, ModelInfo, ModelParts, Watch};
-use byteedit_image::UnitImage;
 use serde_json::json;
 
 use super::{BaseModel, BaseRunConfig, SamplesConfig};
 use crate::Result;
 use crate::files::write_json;
 use crate::latents::Encoder;
-use crate::pictures::write_grid;
+use crate::pictures::{rgb8_from_unit, write_grid};
 use crate::source::Pair;
 
 /// In this order from top to bottom.
@@ -84,27 +82,14 @@ fn painted(
     pairs: &[Pair],
     first_seed: u64,
 ) -> Result<Vec<Rgb8>> {
-    let sampling = Sampling {
-        sampler: config.sampler.parse()?,
-        n_steps: config.n_steps,
-        guidance_scale: config.guidance_scale,
-        guidance_rescale: 0.0,
-        temperature: if task == Task::Edit { config.temperature } else { 1.0 },
-        strength: 1.0,
-        negative_prompt: None,
-    };
+    let sampling = config.sampling().of_task(task)?;
     let inputs = pairs.iter().map(Pair::to_canvas).collect::<Result<Vec<_>>>()?;
     let canvases: Vec<Canvas<'_>> = (first_seed..)
         .zip(pairs.iter().zip(&inputs))
         .map(|(seed, (pair, (image, edit_mask)))| Canvas { image, edit_mask, prompt: &pair.caption, seed })
         .collect();
     let images = editor.paint(&canvases, &sampling, &mut Watch::silent())?.images;
-    Ok(images.iter().map(rgb_from_unit).collect())
-}
-
-fn rgb_from_unit(image: &UnitImage) -> Rgb8 {
-    let data = image.data().iter().map(|&value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect();
-    Rgb8 { width: image.width(), height: image.height(), data }
+    Ok(images.iter().map(rgb8_from_unit).collect())
 }
 
 /// `inside` in the hole, the truth elsewhere.

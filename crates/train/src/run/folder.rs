@@ -15,6 +15,9 @@ use super::log::{LogRecord, append};
 use crate::files::{hex, write_json};
 use crate::{Result, TrainError};
 
+/// The tasks of a collection of candidates that are done, one line for each.
+pub(crate) const TASKS: &str = "tasks.jsonl";
+
 /// A run folder that this process alone may write, until it is dropped.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -34,12 +37,25 @@ impl RunFolder {
     pub fn open<C: Serialize>(root: &Path, config: &C) -> Result<Self> {
         let samples = root.join("samples");
         fs::create_dir_all(&samples).map_err(TrainError::io("creating", &samples))?;
+        let run = Self::locked(root, config)?;
+        if !Checkpoint::exists_in(root) {
+            run.forget_log()?;
+        }
+        Ok(run)
+    }
+
+    /// The same for a folder of another kind: what work there is, a state or tasks that are done, must have been made
+    /// with the same configuration.
+    ///
+    /// # Errors
+    /// As for [`RunFolder::open`].
+    pub(crate) fn locked<C: Serialize>(root: &Path, config: &C) -> Result<Self> {
+        fs::create_dir_all(root).map_err(TrainError::io("creating", root))?;
         let lock = lock(root)?;
         let path = root.join("config.json");
         let json = |source| TrainError::Json { what: path.display().to_string(), source };
         let new = serde_json::to_value(config).map_err(json)?;
-        let has_state = Checkpoint::exists_in(root);
-        if has_state {
+        if holds_work(root) {
             let old = fs::read_to_string(&path).map_err(TrainError::io("reading", &path))?;
             // Reading may round the last bit of a number, so both sides are compared as they are read.
             let read = |text: &str| serde_json::from_str::<Value>(text).map_err(json);
@@ -49,11 +65,7 @@ impl RunFolder {
             }
         }
         write_json(&path, &new)?;
-        let run = Self { root: root.to_owned(), config_hash: hash(&bound(&new)), _lock: lock };
-        if !has_state {
-            run.forget_log()?;
-        }
-        Ok(run)
+        Ok(Self { root: root.to_owned(), config_hash: hash(&bound(&new)), _lock: lock })
     }
 
     /// The steps that a log without a state tells of will be made again.
@@ -95,6 +107,11 @@ impl RunFolder {
         let record = LogRecord { step: 0, n_images: 0, note: Some(note.to_owned()), values: BTreeMap::new() };
         append(&self.log_path(), &record)
     }
+}
+
+/// Whether the folder has something that another configuration would lose.
+fn holds_work(root: &Path) -> bool {
+    Checkpoint::exists_in(root) || fs::metadata(root.join(TASKS)).is_ok_and(|tasks| tasks.len() > 0)
 }
 
 /// The lock file stays behind; only a lock held on it counts.

@@ -18,5 +18,6 @@ pub use checkpoint::{Checkpoint, StateHeader};
 pub(crate) use config::read_config;
 pub use config::{config_from_overlay, differences};
 pub use folder::RunFolder;
+pub(crate) use folder::TASKS;
 pub use log::{LogRecord, read_log};
 pub(crate) use log::{append as append_log, truncate_after as truncate_log, warm_start_note};

@@ -16,7 +16,7 @@ use byteedit_train::vae::{self, VaeInputs};
 use byteedit_train::{Outcome, Result as TrainResult, RunContext};
 use serde_json::json;
 
-use self::observer::Observer;
+pub(super) use self::observer::Observer;
 pub(crate) use self::plot::train_plot;
 use crate::args::TrainExportArgs;
 use crate::exit::ExitStatus;

@@ -9,7 +9,7 @@ use crate::printer::Printer;
 use crate::progress::{Progress, duration};
 
 /// Shows a run.
-pub(super) struct Observer<'a> {
+pub(in crate::commands) struct Observer<'a> {
     printer: &'a Printer,
     n_steps: u64,
     /// Preparation under way: what, and its progress.
@@ -19,7 +19,7 @@ pub(super) struct Observer<'a> {
 
 impl<'a> Observer<'a> {
     /// Shows nothing yet.
-    pub(super) fn new(printer: &'a Printer) -> Self {
+    pub(in crate::commands) fn new(printer: &'a Printer) -> Self {
         Self { printer, n_steps: 0, preparing: None, steps: None }
     }
 }

@@ -1,15 +1,17 @@
 //! What the eye finds first: an offset of colour, or a jump, along the edge of the mask.
 //!
-//! Definitions of our own. [`color_error`] and [`gradient_error`] compare with the truth, whose pixels outside
+//! Definitions of our own, for whoever measures results or labels them. [`color_error`] and [`gradient_error`] compare with the truth, whose pixels outside
 //! the mask are the result's, so both are 0 for the truth itself; a smooth continuation that shows no seam at all has
 //! some of both, since it is not the truth. [`step`] asks the result alone. Pictures have steps of their own, and an
 //! autoencoder loses something: the figure to compare with is that of the truth sent through the autoencoder and
 //! pasted.
 
-use byteedit_image::{Mask, Size, UnitImage};
+use crate::geometry::Size;
+use crate::mask::Mask;
+use crate::unit::UnitImage;
 
-use super::{LEVELS, assert_one_size, channel_differences, neighbor_pairs};
-
+/// Levels in the range of a sample.
+const LEVELS: f64 = 255.0;
 /// Width in pixels of the band inside the mask in which [`color_error`] looks, and radius of the local
 /// means of both.
 pub const BAND: u32 = 4;
@@ -60,9 +62,9 @@ pub fn gradient_error(result: &UnitImage, truth: &UnitImage, edit_mask: &Mask) -
     assert_one_size(result, truth, edit_mask);
     let repaint: Vec<bool> = edit_mask.repaints().collect();
     let mut errors = LocalErrors::new(truth.size());
-    for pair in neighbor_pairs(truth.size()).filter(|(a, b)| repaint[*a] != repaint[*b]) {
+    for pair in truth.size().neighbor_pairs().filter(|(a, b)| repaint[*a] != repaint[*b]) {
         let repainted = if repaint[pair.0] { pair.0 } else { pair.1 };
-        let (found, expected) = (channel_differences(result, pair), channel_differences(truth, pair));
+        let (found, expected) = (result.channel_differences(pair), truth.channel_differences(pair));
         errors.add(repainted, [0, 1, 2].map(|channel| found[channel].abs() - expected[channel].abs()));
     }
     errors.mean()
@@ -84,11 +86,17 @@ pub fn step(result: &UnitImage, edit_mask: &Mask) -> Option<f64> {
     assert_one_size(result, result, edit_mask);
     let repaint: Vec<bool> = edit_mask.repaints().collect();
     let mut steps = LocalErrors::new(result.size());
-    for pair in neighbor_pairs(result.size()).filter(|(a, b)| repaint[*a] != repaint[*b]) {
+    for pair in result.size().neighbor_pairs().filter(|(a, b)| repaint[*a] != repaint[*b]) {
         let inside_first = if repaint[pair.0] { pair } else { (pair.1, pair.0) };
-        steps.add(inside_first.0, channel_differences(result, inside_first));
+        steps.add(inside_first.0, result.channel_differences(inside_first));
     }
     steps.mean()
+}
+
+/// Panics unless two pictures and a mask have one size: the caller made them, so it is a bug.
+fn assert_one_size(result: &UnitImage, truth: &UnitImage, edit_mask: &Mask) {
+    assert_eq!(result.size(), truth.size(), "sizes of result and truth");
+    assert_eq!(edit_mask.size(), truth.size(), "sizes of mask and truth");
 }
 
 /// Signed errors of the three channels, each at a pixel.
@@ -143,10 +151,25 @@ fn window(at: usize, size: Size) -> impl Iterator<Item = usize> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{boxed, composed, picture};
     use super::*;
+    use crate::geometry::Rect;
 
     const SIZE: Size = Size::new(40, 32);
+
+    fn picture(size: Size, pixel: impl Fn(usize, usize) -> [f32; 3]) -> UnitImage {
+        let data = (0..size.area()).flat_map(|at| pixel(at % size.width, at / size.width)).collect();
+        UnitImage::new(size, data).unwrap()
+    }
+
+    /// `inside` where the mask repaints, `outside` elsewhere.
+    fn composed(inside: &UnitImage, outside: &UnitImage, mask: &Mask) -> UnitImage {
+        let source = |at: usize| if mask.values()[at] >= 128 { inside } else { outside };
+        picture(mask.size(), |x, y| source(y * mask.width() + x).pixel(x, y))
+    }
+
+    fn boxed(size: Size, x: usize, y: usize, width: usize, height: usize) -> Mask {
+        Mask::from_rect(size, Rect::new(x, y, width, height)).unwrap()
+    }
 
     fn close(found: Option<f64>, expected: f64) {
         let found = found.unwrap();

@@ -1,0 +1,24 @@
+//! Feedback on edits of the mini world: what several generators make of the same task, and what an annotator who knows
+//! the right answer says of it.
+//!
+//! ```text
+//! world ─► Asked ─► candidates::collect ─► tasks.jsonl, pictures/ ─► annotate ─► structure.jsonl, obedience.jsonl,
+//!                   (an editor, several                              (Simulated)  coherence.jsonl
+//!                    settings, seeds)
+//! ```
+//!
+//! The annotator's three opinions are published apart, since each teaches or checks another reward: structure the
+//! aesthetic one, obedience the one of alignment, and coherence is what the pixel-level one, which learns from pixels, is
+//! checked against. They are no person's: whatever is trained on them says so.
+
+mod annotate;
+mod asked;
+mod candidates;
+mod config;
+mod simulated;
+mod tasks;
+
+pub use annotate::{AnnotateConfig, AxisReport, annotate};
+pub use candidates::collect;
+pub use config::{CandidatesConfig, ModelName};
+pub use simulated::{Opinion, Simulated, Verdict};

@@ -1,0 +1,73 @@
+//! How a run paints, in the words of its configuration.
+
+use byteedit_data::Task;
+use byteedit_diffusion::{Guidance, SamplerKind, check_temperature};
+use byteedit_edit::{Defaults, Sampling, TaskKind};
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, TrainError};
+
+/// Sampler, steps and how strongly prompts are followed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplingConfig {
+    /// Sampler by name.
+    pub sampler: String,
+    /// Its steps, 1 or more.
+    pub n_steps: usize,
+    /// Guidance scale, 0 or more; up to 1 there is none.
+    pub guidance_scale: f64,
+    /// Temperature of edits, above 0 and up to 1, the schedule's own.
+    pub temperature: f64,
+}
+
+impl From<&Defaults> for SamplingConfig {
+    fn from(defaults: &Defaults) -> Self {
+        Self {
+            sampler: defaults.sampler.name().to_owned(),
+            n_steps: defaults.n_steps,
+            guidance_scale: defaults.guidance_scale,
+            temperature: defaults.temperature,
+        }
+    }
+}
+
+/// The world's task by the editor's name.
+fn task_kind(task: Task) -> TaskKind {
+    match task {
+        Task::Edit => TaskKind::Edit,
+        Task::Erase => TaskKind::Erase,
+        Task::Outpaint => TaskKind::Outpaint,
+    }
+}
+
+impl SamplingConfig {
+    /// How a task is painted, as the editor paints it by default.
+    ///
+    /// # Errors
+    /// A sampler that nobody knows.
+    pub fn of_task(&self, task: Task) -> Result<Sampling> {
+        let Self { sampler, n_steps, guidance_scale, temperature } = self;
+        let defaults = Defaults {
+            sampler: sampler.parse::<SamplerKind>()?,
+            n_steps: *n_steps,
+            guidance_scale: *guidance_scale,
+            temperature: *temperature,
+            ..Defaults::default()
+        };
+        Ok(Sampling::new(task_kind(task), &defaults))
+    }
+
+    /// Checks every number; `n_steps` is what a configuration calls the steps.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] or [`TrainError::Diffusion`] names the first that is out of range.
+    pub(crate) fn validate(&self, n_steps: &'static str) -> Result<()> {
+        self.sampler.parse::<SamplerKind>()?;
+        if self.n_steps == 0 {
+            return Err(TrainError::config(n_steps, 0, "1 or more"));
+        }
+        check_temperature(self.temperature)?;
+        Ok(Guidance::with_scale(self.guidance_scale).validate()?)
+    }
+}
