@@ -37,7 +37,7 @@ impl TaskFolder {
             let cut = OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(whole as u64));
             cut.map_err(TrainError::io("writing", &path))?;
         }
-        let n_done = bytes[..whole].iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let n_done = bytes[..whole].split_inclusive(|&byte| byte == b'\n').count() as u64;
         let file = OpenOptions::new()
             .create(true)
             .append(true)
