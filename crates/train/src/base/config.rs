@@ -143,14 +143,13 @@ pub struct Provenance {
 
 impl BaseRunConfig {
     /// The small model: 128 px, 16x16 latents, widths 80 and 192 with attention to the text at the second and in
-    /// the middle, the pooled text in every residual block, a text encoder of width 128; under 22 MB in f16 with its autoencoder.
+    /// the middle, a text encoder of width 128; under 22 MB in f16 with its autoencoder.
     pub fn mini() -> Self {
         let unet = r#"{"sample_size": 16, "in_channels": 25, "out_channels": 12,
             "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
             "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
             "block_out_channels": [80, 192], "layers_per_block": 1, "norm_num_groups": 16,
-            "cross_attention_dim": 128, "attention_head_dim": [2, 6],
-            "addition_embed_type": "text", "addition_embed_type_num_heads": 4}"#;
+            "cross_attention_dim": 128, "attention_head_dim": [2, 6]}"#;
         let text_encoder = r#"{"vocab_size": 1000, "hidden_size": 128, "intermediate_size": 512,
             "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 16}"#;
         let schedule = NoiseScheduleConfig {
