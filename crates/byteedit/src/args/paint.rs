@@ -199,7 +199,7 @@ pub(crate) struct PaintArgs {
         value_parser = clap::value_parser!(u32).range(0..=MAX_RADIUS))]
     pub(crate) feather: u32,
     /// Pixels around the mask that the model looks at (default: about a third of the mask's longer side; for edits by a
-    /// model whose byteedit.json has a box_share, as many as bring the box to that size)
+    /// model whose byteedit.json has a `box_share`, as many as bring the box to that size)
     #[arg(long, value_name = "PX", allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(0..=MAX_PADDING))]
     pub(crate) padding: Option<u32>,
