@@ -8,11 +8,11 @@ use byteedit_data::preference;
 use byteedit_models::Component;
 use byteedit_models::classifier::Annotator;
 use byteedit_models::store::{component_from_bytes, load_component};
+use byteedit_train::RunContext;
 use byteedit_train::feedback::{self, AnnotateConfig, CandidatesConfig, Simulated};
-use byteedit_train::{Outcome, RunContext};
 use serde_json::json;
 
-use super::train::Observer;
+use super::train::{Observer, report};
 use crate::args::{ANNOTATOR, DataAnnotateArgs, DataArgs, DataCandidatesArgs, DataCheckArgs, DataVerb};
 use crate::exit::ExitStatus;
 use crate::interrupt::stop_flag;
@@ -44,8 +44,7 @@ fn candidates(args: DataCandidatesArgs, printer: &Printer) -> anyhow::Result<Exi
         RunContext { folder: &out, device: &device, progress: &mut observer, stop: stop_flag(printer)? };
     let outcome = feedback::collect(&config, &world, &model, context)?;
     drop(observer);
-    let again = "tasks are done; the same command goes on from there";
-    report(outcome, &out, again, json, printer)
+    report(outcome, &out, "tasks.jsonl", json, printer)
 }
 
 fn annotate(args: DataAnnotateArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -64,18 +63,15 @@ fn annotate(args: DataAnnotateArgs, printer: &Printer) -> anyhow::Result<ExitSta
     let network = network(&annotator, &device)?;
     let annotator = Simulated::new(&world, &network, &device)?;
     let config = AnnotateConfig { noise, tie_band, seed };
-    let mut observer = Observer::new(printer);
-    let context = RunContext {
-        folder: &collection,
-        device: &device,
-        progress: &mut observer,
-        stop: stop_flag(printer)?,
-    };
-    let outcome = feedback::annotate(&config, &world, &annotator, context)?;
-    drop(observer);
+    // It takes seconds and writes whole files at its end, so Ctrl-C may simply end it.
+    feedback::annotate(&config, &world, &annotator, &collection, &mut Observer::new(printer))?;
     printer.note("these are the opinions of a program that knows the right answers, not of people");
-    let again = "tasks were looked at; nothing was written, and the same command begins anew";
-    report(outcome, &collection, again, json, printer)
+    if json {
+        printer.json(&json!({ "status": "finished", "output": collection }))?;
+    } else {
+        printer.result(collection.display())?;
+    }
+    Ok(ExitStatus::Done)
 }
 
 fn check(args: DataCheckArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -112,31 +108,4 @@ fn network(name: &str, device: &Device) -> anyhow::Result<Annotator> {
     let config = Annotator::parse_config(std::str::from_utf8(file("config.json")?)?)?;
     let path = Path::new(ANNOTATOR).join(Annotator::WEIGHTS_FILE);
     Ok(component_from_bytes(&config, file(Annotator::WEIGHTS_FILE)?, &path, device)?)
-}
-
-/// Says how it ended: the folder, or what becomes of what was done.
-fn report(
-    outcome: Outcome,
-    folder: &Path,
-    again: &str,
-    json: bool,
-    printer: &Printer,
-) -> anyhow::Result<ExitStatus> {
-    match outcome {
-        Outcome::Finished if json => {
-            printer.json(&json!({ "status": "finished", "output": folder }))?;
-            Ok(ExitStatus::Done)
-        }
-        Outcome::Finished => {
-            printer.result(folder.display())?;
-            Ok(ExitStatus::Done)
-        }
-        Outcome::Interrupted { step } => {
-            if json {
-                printer.json(&json!({ "status": "interrupted", "output": folder, "n_done": step }))?;
-            }
-            printer.note(format_args!("{step} {again}"));
-            Ok(ExitStatus::Interrupted)
-        }
-    }
 }

@@ -25,7 +25,7 @@ fn collect(bench: &Workbench, out: &str, n_tasks: usize) {
         "--set",
         "batch_size=3",
     ];
-    assert_eq!(bench.run_tiny(&arguments).done().stdout, format!("{out}\n"));
+    assert_eq!(bench.run_tiny(&arguments).done().stdout, format!("{out}/tasks.jsonl\n"));
 }
 
 #[track_caller]

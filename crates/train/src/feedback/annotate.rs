@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use byteedit_data::preference::{self, Candidate, Judgement, PreferenceRecord};
 use byteedit_data::{Rgb8, World};
@@ -12,10 +11,10 @@ use serde_json::json;
 use super::asked::Asked;
 use super::{CandidatesConfig, Opinion, Simulated, Verdict};
 use crate::files::write_json;
-use crate::progress::Outcome;
+use crate::progress::Progress;
 use crate::random::{Use, stream};
 use crate::run::{TASKS, read_config};
-use crate::{Result, RunContext, TrainError};
+use crate::{Result, TrainError};
 
 const N_OPINIONS: u64 = Opinion::ALL.len() as u64;
 
@@ -50,7 +49,7 @@ pub struct AxisReport {
     pub agreement: f64,
 }
 
-/// Ranks the candidates of every task of the collection in the context's folder, once for each opinion, into
+/// Ranks the candidates of every task of the collection in `folder`, once for each opinion, into
 /// `structure.jsonl`, `obedience.jsonl` and `coherence.jsonl` beside `tasks.jsonl`; `annotation.json` says how, and what
 /// became of it. A task without a difference in an opinion is left out of its file.
 ///
@@ -61,10 +60,10 @@ pub fn annotate(
     config: &AnnotateConfig,
     world: &World,
     annotator: &Simulated<'_>,
-    context: RunContext<'_>,
-) -> Result<Outcome> {
+    folder: &Path,
+    progress: &mut dyn Progress,
+) -> Result<()> {
     config.validate()?;
-    let RunContext { folder, progress, stop, .. } = context;
     let collection: CandidatesConfig = read_config(folder)?;
     let records = preference::read(&folder.join(TASKS))?;
     let n_wanted = collection.n_tasks;
@@ -80,9 +79,6 @@ pub fn annotate(
     }
     let mut verdicts = Vec::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(Outcome::Interrupted { step: index as u64 });
-        }
         verdicts.push(verdicts_of(record, index as u64, &collection, world, annotator, folder)?);
         progress.on_prepare("looking at candidates", index + 1, records.len());
     }
@@ -93,8 +89,7 @@ pub fn annotate(
         reports.insert(opinion, report);
     }
     let by = "a program that knows the right answers of the mini world; no person";
-    write_json(&folder.join("annotation.json"), &json!({ "by": by, "config": config, "opinions": reports }))?;
-    Ok(Outcome::Finished)
+    write_json(&folder.join("annotation.json"), &json!({ "by": by, "config": config, "opinions": reports }))
 }
 
 impl AnnotateConfig {

@@ -1,7 +1,7 @@
 //! Collecting candidates: every generator paints every task.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicBool;
 
 use byteedit_data::preference::{Candidate, PreferenceRecord, Source};
 use byteedit_data::world::FRAME_SIDES;
@@ -46,23 +46,27 @@ pub fn collect(
     let pictures = folder.join(PICTURES);
     std::fs::create_dir_all(&pictures).map_err(TrainError::io("creating", &pictures))?;
     while tasks.n_done() < config.n_tasks {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(Outcome::Interrupted { step: tasks.n_done() });
-        }
+        progress.on_prepare("painting candidates", tasks.n_done() as usize, config.n_tasks as usize);
         let indices = tasks.n_done()..(tasks.n_done() + config.batch_size as u64).min(config.n_tasks);
         let asked = indices.map(|index| Asked::draw(&config, world, index)).collect::<Result<Vec<_>>>()?;
-        tasks.append(&painted(&config, editor, &asked, folder)?)?;
-        progress.on_prepare("painting candidates", tasks.n_done() as usize, config.n_tasks as usize);
+        match painted(&config, editor, &asked, folder, stop) {
+            Err(TrainError::Edit(error)) if error.is_cancelled() => {
+                return Ok(Outcome::Interrupted { step: tasks.n_done() });
+            }
+            records => tasks.append(&records?)?,
+        }
     }
+    progress.on_prepare("painting candidates", config.n_tasks as usize, config.n_tasks as usize);
     Ok(Outcome::Finished)
 }
 
-/// Writes the pictures of some tasks; returns their records.
+/// Writes the pictures of some tasks; returns their records. Looks at `stop` before every denoising step.
 fn painted(
     config: &CandidatesConfig,
     editor: &EditModel,
     asked: &[Asked],
     folder: &Path,
+    stop: &AtomicBool,
 ) -> Result<Vec<PreferenceRecord>> {
     let canvases = asked.iter().map(Asked::canvas).collect::<Result<Vec<_>>>()?;
     let mut records = asked.iter().map(|asked| written(asked, folder)).collect::<Result<Vec<_>>>()?;
@@ -81,7 +85,8 @@ fn painted(
                 .collect();
             let sampling = generator.of_task(task)?;
             let box_share = config.box_share.filter(|_| task == Task::Edit);
-            let images = editor.paint_frames(box_share, &batch, &sampling, &mut Watch::silent())?;
+            let mut watch = Watch::silent().cancelled_by(stop);
+            let images = editor.paint_frames(box_share, &batch, &sampling, &mut watch)?;
             for (image, &at) in images.iter().zip(&of_kind) {
                 let (picture, edit_mask) = &canvases[at];
                 let path = format!("{PICTURES}/{}-{place}.png", asked[at].id());

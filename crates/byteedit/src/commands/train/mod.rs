@@ -99,8 +99,8 @@ fn trained<C>(
     report(outcome, folder, made, *json, printer)
 }
 
-/// Says how a run ended: the folder of what it made, or that it can be gone on with.
-fn report(
+/// Says how a run ended: where what it made lies, or that it can be gone on with.
+pub(super) fn report(
     outcome: Outcome,
     folder: &Path,
     made: &str,
