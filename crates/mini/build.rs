@@ -1,5 +1,5 @@
-//! Lists the files of `models/mini`, `models/judge` and `models/annotator` for `include_bytes!`. Without such a folder
-//! its list is empty, and the program says that no model, judge or annotator is embedded.
+//! Lists the files of the folders below `models` for `include_bytes!`. Without such a folder its list is empty, and the
+//! program says that no model, judge, annotator or reward is embedded.
 
 use std::env;
 use std::fmt::Write as _;
@@ -8,7 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The lists by file name, and the folders below `models`.
-const LISTS: [(&str, &str); 3] = [("model.rs", "mini"), ("judge.rs", "judge"), ("annotator.rs", "annotator")];
+const LISTS: [(&str, &str); 6] = [
+    ("model.rs", "mini"),
+    ("judge.rs", "judge"),
+    ("annotator.rs", "annotator"),
+    ("aesthetic.rs", "aesthetic"),
+    ("alignment.rs", "alignment"),
+    ("coherent.rs", "coherent"),
+];
 
 fn main() -> io::Result<()> {
     let variable = |name| env::var(name).map(PathBuf::from).map_err(io::Error::other);
@@ -22,7 +29,9 @@ fn main() -> io::Result<()> {
 
 /// The files of a folder as an expression.
 fn files_in(root: &Path) -> io::Result<String> {
-    println!("cargo::rerun-if-changed={}", root.display());
+    // Of a folder that is not there, Cargo would say at every build that it has changed.
+    let watched = root.ancestors().find(|folder| folder.is_dir()).unwrap_or(root);
+    println!("cargo::rerun-if-changed={}", watched.display());
     let mut files = Vec::new();
     if root.is_dir() {
         collect(root, "", &mut files)?;

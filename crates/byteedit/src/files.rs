@@ -86,6 +86,14 @@ pub(crate) fn format_of(path: &Path) -> anyhow::Result<Format> {
 /// # Errors
 /// The first of these that does not hold, with its remedy.
 pub(crate) fn check_writable(path: &Path, force: bool) -> anyhow::Result<()> {
+    check_target(path, force, "--out")
+}
+
+/// [`check_writable`] for a file that another flag names.
+///
+/// # Errors
+/// As [`check_writable`].
+pub(crate) fn check_target(path: &Path, force: bool, flag: &str) -> anyhow::Result<()> {
     if path.is_dir() {
         bail!("{} is a folder; name the file to write", path.display());
     }
@@ -97,11 +105,11 @@ pub(crate) fn check_writable(path: &Path, force: bool) -> anyhow::Result<()> {
             folder.display()
         );
     }
-    let unwritable = || format!("{} cannot be written; choose another place with --out", path.display());
+    let unwritable = || format!("{} cannot be written; choose another place with {flag}", path.display());
     // Fails for a name that the file system does not take.
     if path.try_exists().with_context(unwritable)? && !force {
         bail!(
-            "{} exists already; add --force to replace it, or name another file with --out",
+            "{} exists already; add --force to replace it, or name another file with {flag}",
             path.display()
         );
     }

@@ -13,6 +13,7 @@ mod memory;
 mod model;
 mod printer;
 mod progress;
+mod reward;
 mod settings;
 mod threads;
 

@@ -5,6 +5,7 @@
 //!   and dilated instance masks merged with random ones;
 //! - [`folder`] reads a folder of pictures described by `metadata.jsonl`;
 //! - [`preference`] holds what people prefer: records, pairs, checks, formats of other data sets;
+//! - [`captions`] holds pictures with true and wrong captions;
 //! - [`prompts`] chooses diverse prompts from many;
 //! - [`color`] names the colour of a region by measuring its pixels, for captions and for scoring.
 //!
@@ -12,6 +13,7 @@
 //! generator keyed by the caller, so that a sample depends on its address alone and never on the
 //! order in which samples are drawn.
 
+pub mod captions;
 pub mod color;
 pub mod error;
 pub mod folder;

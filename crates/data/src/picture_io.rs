@@ -110,6 +110,14 @@ impl Rgb8 {
 }
 
 impl Mask {
+    /// Reads a mask: luma of one half and more means repaint, as in diffusers.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if the file cannot be read, [`DataError::Picture`] if it is no usable picture.
+    pub fn open(path: &Path) -> Result<Self> {
+        mask_from_bytes(&read(path)?, &path.display().to_string())
+    }
+
     /// Writes a grey PNG, white where it is repainted, whole or not at all.
     ///
     /// # Errors

@@ -65,6 +65,14 @@ pub enum EvalError {
         /// The concept's name.
         label: String,
     },
+    /// A file of preferences on which nothing can be measured.
+    #[error("{}: {reason}", path.display())]
+    Preferences {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it as a whole.
+        reason: String,
+    },
     /// A file could not be read or written.
     #[error("{action} {}: {source}", path.display())]
     Io {
@@ -81,7 +89,7 @@ pub enum EvalError {
     /// The judge could not be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The world could not be drawn from.
+    /// The world could not be drawn from, or a record is not usable.
     #[error(transparent)]
     Data(#[from] DataError),
     /// A picture could not be made or encoded.

@@ -155,7 +155,8 @@ fn insert(list: &mut Vec<Shown>, place: usize, limit: usize, shown: impl FnOnce(
     }
 }
 
-fn with_hole(image: &UnitImage, edit_mask: &Mask) -> UnitImage {
+/// The picture with what is under the mask in grey.
+pub(crate) fn with_hole(image: &UnitImage, edit_mask: &Mask) -> UnitImage {
     let mut shown = image.clone();
     for (pixel, _) in shown.data_mut().chunks_exact_mut(3).zip(edit_mask.repaints()).filter(|(_, hole)| *hole)
     {
@@ -195,7 +196,8 @@ pub(crate) fn sheet(groups: &[Vec<Shown>]) -> Option<UnitImage> {
     Some(sheet)
 }
 
-fn blit(sheet: &mut UnitImage, picture: &UnitImage, left: usize, top: usize) {
+/// Copies a picture into a larger one.
+pub(crate) fn blit(sheet: &mut UnitImage, picture: &UnitImage, left: usize, top: usize) {
     let (sheet_width, width) = (sheet.width(), picture.width());
     for (y, row) in picture.data().chunks_exact(3 * width).enumerate() {
         let start = 3 * ((top + y) * sheet_width + left);

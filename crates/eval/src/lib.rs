@@ -15,6 +15,7 @@
 //! | [`judge`] | the classifier that says what a picture shows |
 //! | [`case`] | questions drawn from the mini world |
 //! | [`figures`], [`report`] | what was found |
+//! | [`reward`] | how good a reward is on judged preferences |
 //!
 //! Frames are shown to the model whole, at its own resolution, so that the figures are about the model;
 //! how a region is cut out of a large photograph is the business of `byteedit-edit` and tested there.
@@ -39,6 +40,7 @@ mod measure;
 pub mod metric;
 mod progress;
 pub mod report;
+pub mod reward;
 mod section;
 mod section_run;
 mod shuffle;

@@ -1,5 +1,5 @@
-//! What the program carries in itself: the small model, its judge, the annotator, the mini world, and photographs for the
-//! demo.
+//! What the program carries in itself: the small model, its judge, the annotator, three rewards, the mini world, and
+//! photographs for the demo.
 //!
 //! Bytes only, so that nothing but the binary has to hold them; whoever reads them knows their format.
 
@@ -15,6 +15,15 @@ pub static JUDGE: &Files = include!(concat!(env!("OUT_DIR"), "/judge.rs"));
 
 /// The annotator: every file of `models/annotator`. Empty in a build from a tree without that folder.
 pub static ANNOTATOR: &Files = include!(concat!(env!("OUT_DIR"), "/annotator.rs"));
+
+/// The aesthetic reward: every file of `models/aesthetic`. Empty in a build from a tree without that folder.
+pub static AESTHETIC: &Files = include!(concat!(env!("OUT_DIR"), "/aesthetic.rs"));
+
+/// The alignment reward: every file of `models/alignment`. Empty in a build from a tree without that folder.
+pub static ALIGNMENT: &Files = include!(concat!(env!("OUT_DIR"), "/alignment.rs"));
+
+/// The coherent reward: every file of `models/coherent`. Empty in a build from a tree without that folder.
+pub static COHERENT: &Files = include!(concat!(env!("OUT_DIR"), "/coherent.rs"));
 
 /// The pack of the mini world.
 pub static WORLD: &[u8] = include_bytes!("../../../assets/world/world.pack");
@@ -35,7 +44,7 @@ pub static PHOTOS: &Files = &[
 /// What the demo does with [`PHOTOS`]: JSON.
 pub static DEMO: &str = include_str!("../../../assets/photos/demo.json");
 
-/// One of [`MODEL`], [`JUDGE`], [`ANNOTATOR`] or [`PHOTOS`] by its name.
+/// A file of one of the lists, by its name.
 pub fn file(files: &Files, name: &str) -> Option<&'static [u8]> {
     files.iter().find(|(other, _)| *other == name).map(|(_, content)| *content)
 }
@@ -82,6 +91,21 @@ mod tests {
             }
         }
         let size: usize = JUDGE.iter().chain(ANNOTATOR).map(|(_, content)| content.len()).sum();
+        assert!(size <= MAX_BYTES, "{size} bytes");
+    }
+
+    #[test]
+    fn embedded_rewards_are_whole_and_within_their_size() {
+        /// The limit of the design for the three together, in bytes.
+        const MAX_BYTES: usize = 10_000_000;
+        let rewards = [(AESTHETIC, "aesthetic"), (ALIGNMENT, "alignment"), (COHERENT, "coherent")];
+        for (files, folder) in rewards.into_iter().filter(|(files, _)| !files.is_empty()) {
+            for name in ["config.json", "model.safetensors"] {
+                assert!(file(files, name).is_some(), "{name} is not embedded; models/{folder} is not whole");
+            }
+        }
+        let size: usize =
+            rewards.iter().flat_map(|(files, _)| *files).map(|(_, content)| content.len()).sum();
         assert!(size <= MAX_BYTES, "{size} bytes");
     }
 }

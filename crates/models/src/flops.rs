@@ -1,6 +1,8 @@
 //! Floating-point operations of a forward pass, counted from a configuration: two for each
 //! multiply-add. Norms, activations and sums are left out, being a few per cent.
 
+use crate::blip::BlipConfig;
+use crate::dinov2::Dinov2Config;
 use crate::layers::{self, Layer, Op};
 use crate::text::CLIPTextConfig;
 use crate::unet::UNet2DConditionConfig;
@@ -47,6 +49,33 @@ pub fn unet(config: &UNet2DConditionConfig, side: usize, n_tokens: usize) -> f64
     total(&layers::unet(config, side), Text { n_tokens, width: config.cross_attention_dim })
 }
 
+/// Floating-point operations of BLIP's image encoder on a picture, and of its text encoder on `n_tokens` with a picture in
+/// view.
+pub fn blip(config: &BlipConfig, n_tokens: usize) -> (f64, f64) {
+    let BlipConfig { text_config: text, vision_config: vision, .. } = config;
+    let n_patches = (vision.image_size / vision.patch_size).pow(2);
+    let picture = conv(3, vision.hidden_size, vision.patch_size, n_patches)
+        + encoder(vision.num_hidden_layers, [vision.hidden_size, vision.intermediate_size], 1 + n_patches);
+    let width = text.hidden_size;
+    let looking = 2.0 * conv(width, width, 1, n_tokens)
+        + 2.0 * conv(text.encoder_hidden_size, width, 1, 1 + n_patches)
+        + attention(n_tokens, 1 + n_patches, width);
+    let reading = encoder(text.num_hidden_layers, [width, text.intermediate_size], n_tokens);
+    (picture, reading + text.num_hidden_layers as f64 * looking)
+}
+
+/// Floating-point operations of `DINOv2` on a picture of `side x side` pixels.
+pub fn dinov2(config: &Dinov2Config, side: usize) -> f64 {
+    let (width, n_patches) = (config.hidden_size, (side / config.patch_size).pow(2));
+    conv(3, width, config.patch_size, n_patches)
+        + encoder(config.num_hidden_layers, [width, config.mlp_ratio * width], 1 + n_patches)
+}
+
+/// Layers of self-attention and a feed-forward of two linears.
+fn encoder(n_layers: usize, [width, inner]: [usize; 2], n_tokens: usize) -> f64 {
+    n_layers as f64 * (self_attention(width, n_tokens) + 2.0 * conv(width, inner, 1, n_tokens))
+}
+
 /// The text that transformers look at.
 #[derive(Clone, Copy)]
 struct Text {
@@ -83,8 +112,7 @@ fn transformer(width: usize, n_layers: usize, positions: usize, text: Text) -> f
 /// Floating-point operations of encoding one text of the full length.
 pub fn clip_text(config: &CLIPTextConfig) -> f64 {
     let (width, n_tokens) = (config.hidden_size, config.max_position_embeddings);
-    let feed_forward = 2.0 * conv(width, config.intermediate_size, 1, n_tokens);
-    config.num_hidden_layers as f64 * (self_attention(width, n_tokens) + feed_forward)
+    encoder(config.num_hidden_layers, [width, config.intermediate_size], n_tokens)
 }
 
 #[cfg(test)]

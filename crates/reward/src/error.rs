@@ -22,6 +22,14 @@ pub enum RewardError {
         /// The shape needed, in words.
         wanted: String,
     },
+    /// Pictures that make no batch.
+    #[error("a picture or mask of {other} px among pictures of {size} px; score those of one size together")]
+    Sizes {
+        /// Of the first picture.
+        size: byteedit_image::Size,
+        /// Of the one that differs.
+        other: byteedit_image::Size,
+    },
     /// Not one prompt for each picture.
     #[error(
         "{n_prompts} prompts for {n_pictures} pictures; give one for each, an empty one where there is none"
@@ -34,7 +42,8 @@ pub enum RewardError {
     },
     /// A score under the mask of a picture that has nothing under it.
     #[error(
-        "nothing is under the mask of picture {item}, counted from 0, so there is nothing to judge; use `Region::All`"
+        "nothing is under the mask of picture {item}, counted from 0, so there is nothing to judge; mark what was \
+         repainted, or judge the whole picture"
     )]
     EmptyMask {
         /// Which picture of the batch.
@@ -52,6 +61,18 @@ pub enum RewardError {
         found: usize,
         /// The text encoder's.
         limit: usize,
+    },
+    /// A folder or some files that hold no reward, or more than one.
+    #[error(
+        "it cannot be told which reward {place} holds: {reason}; a trained one has a config.json with `blip_config` or \
+         `dinov2_config`, a published one is ImageReward.pt with its vocab.txt, or a CLIPModel with its tokenizer, for \
+         PickScore alone, else with HPS*.pt, *_linear.pth or *linearMSE.pth beside it"
+    )]
+    Unknown {
+        /// The folder, or what the files are called.
+        place: String,
+        /// What is missing, or wrong.
+        reason: String,
     },
     /// Scores that no mean and deviation can be taken of.
     #[error(

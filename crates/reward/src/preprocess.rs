@@ -10,8 +10,8 @@
 //! gradient, and is left out in scoring too.
 
 use burn::tensor::{Tensor, TensorData};
-use byteedit_image::Filter;
 use byteedit_image::resample::weight_matrix;
+use byteedit_image::{Filter, Rect};
 use byteedit_nn::kernels::linear;
 
 /// Means and deviations of CLIP's training pictures by channel, which BLIP's descendants have taken over
@@ -53,7 +53,22 @@ impl Preprocessing {
     /// - `pixels`: `[batch, 3, height, width]`, from 0 to 1
     /// - returns `[batch, 3, side, side]`
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
-        let pixels = resize(pixels, [self.side; 2], Filter::Bicubic);
+        self.normalized(resize(pixels, [self.side; 2], Filter::Bicubic))
+    }
+
+    /// The same for one window of each picture, as if it had been cut out first.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[batch, 3, height, width]`, from 0 to 1
+    /// - returns `[batch, 3, side, side]`
+    ///
+    /// # Panics
+    /// If there is not one window for each picture, inside of it.
+    pub fn forward_within(&self, pixels: Tensor<4>, windows: &[Rect]) -> Tensor<4> {
+        self.normalized(resize_windows(pixels, windows, [self.side; 2], Filter::Bicubic))
+    }
+
+    fn normalized(&self, pixels: Tensor<4>) -> Tensor<4> {
         let by_channel = |values: [f64; 3]| {
             let options = (&pixels.device().inner(), pixels.dtype());
             Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), options)
@@ -70,6 +85,34 @@ impl Preprocessing {
 pub fn resize(x: Tensor<4>, [height, width]: [usize; 2], filter: Filter) -> Tensor<4> {
     let wide = along_last_axis(x, width, filter);
     along_last_axis(wide.swap_dims(2, 3), height, filter).swap_dims(2, 3)
+}
+
+/// One window of each picture at another size: what [`resize`] makes of the pictures that were cut out there.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, from_height, from_width]`
+/// - returns `[batch, channels, height, width]`
+fn resize_windows(x: Tensor<4>, windows: &[Rect], [height, width]: [usize; 2], filter: Filter) -> Tensor<4> {
+    let [batch, channels, from_height, from_width] = x.dims();
+    assert_eq!(windows.len(), batch, "one window for each picture");
+    let options = (&x.device().inner(), x.dtype());
+    // [batch, size, from], 0 outside of the window
+    let weights = |size: usize, from: usize, span: fn(&Rect) -> (usize, usize)| {
+        let mut values = vec![0.0; batch * size * from];
+        for (rows, window) in values.chunks_exact_mut(size * from).zip(windows) {
+            let (start, length) = span(window);
+            let inner = weight_matrix(length, size, filter);
+            for (row, inner) in rows.chunks_exact_mut(from).zip(inner.chunks_exact(length)) {
+                row[start..start + length].copy_from_slice(inner);
+            }
+        }
+        Tensor::<3>::from_data(TensorData::new(values, [batch, size, from]), options)
+    };
+    let down = weights(height, from_height, |window| (window.y, window.height));
+    let across = weights(width, from_width, |window| (window.x, window.width));
+    let rows = x.swap_dims(1, 2).reshape([batch, from_height, channels * from_width]);
+    let rows = down.matmul(rows).reshape([batch, height * channels, from_width]);
+    rows.matmul(across.swap_dims(1, 2)).reshape([batch, height, channels, width]).swap_dims(1, 2)
 }
 
 /// `y = x Wᵀ` with the filter's weights. They are constants, also where `x` is on a tape.

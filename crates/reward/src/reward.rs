@@ -1,6 +1,7 @@
 //! What every reward takes and gives.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
+use byteedit_image::{Mask, UnitImage};
 
 use crate::error::{Result, RewardError};
 
@@ -39,6 +40,38 @@ impl Shown {
         Ok(Self { pixels, edit_mask, prompts })
     }
 
+    /// The same of pictures of one size as they lie in memory.
+    ///
+    /// # Errors
+    /// [`RewardError::Sizes`] for pictures or masks of several sizes, and those of [`Shown::new`].
+    pub fn of_pictures(
+        pictures: &[UnitImage],
+        edit_masks: &[Mask],
+        prompts: Vec<String>,
+        device: &Device,
+    ) -> Result<Self> {
+        let size = pictures.first().map_or(byteedit_image::Size::new(0, 0), UnitImage::size);
+        let sizes = pictures.iter().map(UnitImage::size).chain(edit_masks.iter().map(Mask::size));
+        for other in sizes {
+            if other != size {
+                return Err(RewardError::Sizes { size, other });
+            }
+        }
+        let (width, height) = (size.width, size.height);
+        let channels = |picture: &UnitImage| {
+            let data = picture.data();
+            (0..3).flat_map(|channel| data.iter().skip(channel).step_by(3).copied()).collect::<Vec<f32>>()
+        };
+        let pixels: Vec<f32> = pictures.iter().flat_map(channels).collect();
+        let masks = edit_masks.iter().flat_map(Mask::repaints).map(|inside| f32::from(u8::from(inside)));
+        let masks: Vec<f32> = masks.collect();
+        Self::new(
+            Tensor::from_data(TensorData::new(pixels, [pictures.len(), 3, height, width]), device),
+            Tensor::from_data(TensorData::new(masks, [edit_masks.len(), 1, height, width]), device),
+            prompts,
+        )
+    }
+
     /// `[batch, 3, height, width]`, from 0 to 1.
     pub fn pixels(&self) -> Tensor<4> {
         self.pixels.clone()
@@ -74,6 +107,15 @@ pub trait Reward {
     /// # Errors
     /// [`RewardError::EmptyMask`] from rewards that judge what is under a mask.
     fn score(&self, shown: &Shown) -> Result<Tensor<1>>;
+
+    /// What it thinks of every pixel, higher for better ones; `None` of rewards that see a picture as a whole.
+    ///
+    /// # Shapes
+    /// - returns `[batch, 1, height, width]`
+    fn pixel_scores(&self, shown: &Shown) -> Option<Tensor<4>> {
+        let _ = shown;
+        None
+    }
 }
 
 #[cfg(test)]
@@ -98,5 +140,21 @@ mod tests {
         assert!(refusal([2, 3, 0, 5], [2, 1, 0, 5], 2).contains("none of them 0"));
         assert!(refusal([2, 3, 4, 5], [2, 1, 5, 4], 2).contains("must be [2, 1, 4, 5]"));
         assert!(refusal([2, 3, 4, 5], [2, 1, 4, 5], 1).contains("1 prompts for 2 pictures"));
+    }
+
+    #[test]
+    fn pictures_are_taken_channel_by_channel() {
+        let size = byteedit_image::Size::new(2, 1);
+        let picture = UnitImage::new(size, vec![0.0, 0.1, 0.2, 0.5, 0.6, 0.7]).unwrap();
+        let mask = Mask::new(size, vec![0, 255]).unwrap();
+        let of = |masks: &[Mask]| {
+            Shown::of_pictures(std::slice::from_ref(&picture), masks, vec![String::new()], &Device::flex())
+        };
+        let shown = of(&[mask]).unwrap();
+        let expected = [[[[0.0_f32, 0.5]], [[0.1, 0.6]], [[0.2, 0.7]]]];
+        shown.pixels().into_data().assert_eq(&TensorData::from(expected), true);
+        shown.edit_mask().clone().into_data().assert_eq(&TensorData::from([[[[0.0_f32, 1.0]]]]), true);
+        let message = of(&[Mask::filled(byteedit_image::Size::new(2, 2), 255)]).unwrap_err().to_string();
+        assert!(message.contains("2 x 2") && message.contains("2 x 1"), "{message}");
     }
 }

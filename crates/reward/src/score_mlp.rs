@@ -68,6 +68,38 @@ impl ScoreMlp {
         let [batch, _] = features.dims();
         self.layers.iter().flatten().fold(features, |x, linear| linear.forward(x)).reshape([batch])
     }
+
+    /// The head with weights by which signals pass at their size: a start for encoders that have learned nothing yet, whose
+    /// gradients the authors' start makes vanish.
+    #[must_use]
+    pub fn with_unit_gain(mut self, init: &mut Init) -> Self {
+        for linear in self.layers.iter_mut().flatten() {
+            let [d_out, d_in] = linear.weight.shape().dims();
+            linear.weight = init.normal([d_out, d_in], (d_in as f64).sqrt().recip());
+        }
+        self
+    }
+
+    /// [`ScoreMlp::forward`] in training: what the first three linears give is multiplied by what `kept` says for the number of the
+    /// linear and its shape, 0 where a feature is dropped.
+    ///
+    /// # Shapes
+    /// - `features`: `[batch, d_features]`
+    /// - returns `[batch]`
+    pub fn forward_dropping(
+        &self,
+        features: Tensor<2>,
+        mut kept: impl FnMut(usize, [usize; 2]) -> Tensor<2>,
+    ) -> Tensor<1> {
+        let [batch, _] = features.dims();
+        let linears = self.layers.iter().flatten().zip(HAS_DROPOUT).enumerate();
+        let score = linears.fold(features, |x, (place, (linear, has_dropout))| {
+            let x = linear.forward(x);
+            let shape = x.dims();
+            if has_dropout { x * kept(place, shape) } else { x }
+        });
+        score.reshape([batch])
+    }
 }
 
 impl Component for ScoreMlp {

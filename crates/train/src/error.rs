@@ -7,6 +7,7 @@ use byteedit_diffusion::DiffusionError;
 use byteedit_edit::EditError;
 use byteedit_image::ImageError;
 use byteedit_models::ModelError;
+use byteedit_reward::RewardError;
 use thiserror::Error;
 
 /// Errors of the trainer. Each names the value, the limit and the remedy.
@@ -107,6 +108,9 @@ pub enum TrainError {
     /// A model could not be read, built or written.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A reward refused what it was shown.
+    #[error(transparent)]
+    Reward(#[from] RewardError),
     /// Training data could not be read.
     #[error(transparent)]
     Data(#[from] DataError),

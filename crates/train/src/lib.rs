@@ -5,6 +5,7 @@
 //! - [`base::train`] fits the inpainting U-Net and its text encoder to cached latents;
 //! - [`judge::train`] and [`annotator::train`] fit the classifiers of what a picture shows;
 //! - [`feedback`] collects candidates of several generators and has a simulated annotator compare them;
+//! - [`reward::ranking::train`] and [`reward::coherent::train`] fit the paper's three rewards;
 //! - [`base::BaseSteps`] and [`vae::VaeSteps`] make steps of either on random data, to be timed;
 //! - [`export`] writes a run as a diffusers folder, [`plot`] its log as curves;
 //! - [`named`], [`optim`], [`run`] and [`training`] are what every trainer shares: parameters by name,
@@ -20,6 +21,7 @@ pub mod annotator;
 pub mod base;
 pub mod classifier;
 pub mod decoder;
+mod early_stop;
 mod error;
 pub mod export;
 pub mod feedback;
@@ -32,6 +34,7 @@ mod pictures;
 pub mod plot;
 pub mod progress;
 mod random;
+pub mod reward;
 pub mod run;
 mod sampling;
 pub mod source;

@@ -32,6 +32,10 @@ pub(crate) enum Use {
     Tasks = 11,
     /// What a simulated annotator mistakes.
     Opinions = 12,
+    /// What a reward compares.
+    Comparisons = 13,
+    /// What the head of a reward does without.
+    Dropout = 14,
 }
 
 /// Leaves room for every [`Use`] between two neighbouring indices.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use byteedit_nn::parameters::{ParameterMapper, map_parameters};
 
 use crate::optim::{Ema, Gradients, Optimizer, StepSize};
 use crate::training::TrainingConfig;
@@ -27,6 +28,15 @@ pub(crate) struct Learner<M> {
     pub(crate) step: u64,
 }
 
+/// Takes parameters off the tape by their names.
+struct Freezer<F>(F);
+
+impl<F: Fn(&str) -> bool> ParameterMapper for Freezer<F> {
+    fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if (self.0)(name) { param.set_require_grad(false) } else { param }
+    }
+}
+
 impl<M: Module> Learner<M> {
     /// Puts `model` on a gradient tape.
     pub(crate) fn new(config: &TrainingConfig, model: M) -> Self {
@@ -34,6 +44,13 @@ impl<M: Module> Learner<M> {
         let ema = Ema::new(config.ema, &model);
         let optimizer = Optimizer::new(config.optimizer, config.muon);
         Self { model: model.train(), optimizer, ema, step: 0 }
+    }
+
+    /// The same without a gradient for the parameters that are frozen by name.
+    #[must_use]
+    pub(crate) fn freezing(mut self, is_frozen: impl Fn(&str) -> bool) -> Self {
+        self.model = map_parameters(self.model, &mut Freezer(is_frozen));
+        self
     }
 
     /// One step on the micro-batches whose losses `loss` gives by their number in the step. Also returns

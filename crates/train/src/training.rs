@@ -13,6 +13,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::early_stop::EarlyStop;
 use crate::named::{parameters_of, with_parameters};
 use crate::optim::{AdamWConfig, EmaConfig, LrSchedule, MuonConfig, ParameterState};
 use crate::progress::{Outcome, Progress, StepReport};
@@ -139,6 +140,23 @@ pub(crate) trait Objective {
 
     /// Billions of floating-point operations that training spends on one picture.
     fn gflop_per_image(&self) -> f64;
+
+    /// Whether a parameter stays as it is.
+    fn is_frozen(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
+
+    /// After how many validations in a row without a better `loss` the run ends; `None` makes all of its steps.
+    fn patience(&self) -> Option<u64> {
+        None
+    }
+
+    /// Keeps a model without a gradient tape that is better than all before it, in a run with patience.
+    fn keep(&self, model: &Self::Model) -> Result<()> {
+        let _ = model;
+        Ok(())
+    }
 }
 
 /// The loop with everything that changes from step to step.
@@ -148,6 +166,7 @@ pub(crate) struct Training<'a, O: Objective> {
     progress: &'a mut dyn Progress,
     objective: O,
     learner: Learner<O::Model>,
+    early_stop: Option<EarlyStop>,
     /// Time spent on steps by this process, and steps made.
     spent: (Duration, u64),
 }
@@ -163,8 +182,9 @@ impl<'a, O: Objective> Training<'a, O> {
         device: &Device,
     ) -> Result<Self> {
         let n_parameters = parameters_of(&model).values().map(|value| value.dims()[0]).sum();
-        let learner = Learner::new(&config, model);
-        let mut training = Self { config, folder, progress, objective, learner, spent: (Duration::ZERO, 0) };
+        let learner = Learner::new(&config, model).freezing(|name| objective.is_frozen(name));
+        let (early_stop, spent) = (None, (Duration::ZERO, 0));
+        let mut training = Self { config, folder, progress, objective, learner, early_stop, spent };
         if let Some((state, damage)) = Checkpoint::load_newest(folder.root(), device)? {
             if let Some(damage) = damage {
                 training.progress.on_warning(&format!("{damage}; going on from the one before it"));
@@ -172,7 +192,8 @@ impl<'a, O: Objective> Training<'a, O> {
             training = training.resumed(state)?;
         }
         let step = training.learner.step;
-        crate::run::truncate_log(&folder.log_path(), step)?;
+        let log = crate::run::truncate_log(&folder.log_path(), step)?;
+        training.early_stop = training.objective.patience().map(|patience| EarlyStop::new(patience, &log));
         training.progress.on_start(step, config.n_steps, n_parameters);
         Ok(training)
     }
@@ -191,7 +212,7 @@ impl<'a, O: Objective> Training<'a, O> {
                     fits(Some(&moments.first)) && fits(Some(&moments.second))
                 }
                 Some(ParameterState::Muon(sum)) => fits(Some(sum)),
-                None => header.step == 0,
+                None => header.step == 0 || self.objective.is_frozen(&name),
             };
             if !(fits(model.get(&name)) && fits(ema.get(&name)) && state_fits) {
                 return Err(bad(format!("weights, moments or average of `{name}` are missing or misshapen")));
@@ -213,7 +234,7 @@ impl<'a, O: Objective> Training<'a, O> {
             self.write_samples()?;
         }
         let mut saved = self.learner.step;
-        while self.learner.step < self.config.n_steps {
+        while self.learner.step < self.config.n_steps && !self.early_stop.is_some_and(|stop| stop.is_over()) {
             if Stop(stop).is_asked() {
                 self.save()?;
                 return Ok(self.ended(Outcome::Interrupted { step: self.learner.step }));
@@ -257,7 +278,13 @@ impl<'a, O: Objective> Training<'a, O> {
         self.progress.on_step(&report);
         let validates = self.is_due(self.config.report.validate_every);
         if validates {
-            let figures = self.objective.validate(&self.learner.ema.averaged(&self.learner.model))?;
+            let averaged = self.learner.ema.averaged(&self.learner.model);
+            let figures = self.objective.validate(&averaged)?;
+            if let Some(stop) = &mut self.early_stop
+                && stop.is_best(figures["loss"])
+            {
+                self.objective.keep(&averaged)?;
+            }
             self.progress.on_validation(self.learner.step, &figures);
             values.extend(figures.into_iter().map(|(name, value)| (format!("validation/{name}"), value)));
         }

@@ -21,7 +21,7 @@ const BLIND: [&str; 7] = [
     "crates/image/",
 ];
 /// The program's verbs that train, and those that collect what is trained on.
-const VERBS: [&str; 2] = ["crates/byteedit/src/commands/train/", "crates/byteedit/src/commands/data.rs"];
+const VERBS: [&str; 2] = ["crates/byteedit/src/commands/train/", "crates/byteedit/src/commands/data/"];
 /// `train judge`, and where its module is declared.
 const TRAINER: &str = "crates/train/src/judge.rs";
 const DECLARATION: (&str, &str) = ("crates/train/src/lib.rs", "pub mod judge;");

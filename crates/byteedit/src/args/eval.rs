@@ -6,10 +6,11 @@ use byteedit_data::Split;
 use byteedit_diffusion::SamplerKind;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::data::AxisArg;
 use super::paint::ModelArgs;
 use super::parse::{not_negative, sampler, temperature};
 
-/// Measure a model
+/// Measure a model, or a reward
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ pub(crate) const JUDGE: &str = "built-in";
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvalVerb {
     World(EvalWorldArgs),
+    Reward(EvalRewardArgs),
 }
 
 /// Measure a model on the mini world's held-out composites, where every task has an exact answer
@@ -77,6 +79,42 @@ pub(crate) struct EvalWorldArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) world: Option<PathBuf>,
     /// Print the report as JSON instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Measure a reward on judged preferences: how often it prefers what was preferred, beside scorers that know nothing
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit eval reward feedback/held-out/structure.jsonl --reward aesthetic --out eval/aesthetic
+  byteedit eval reward feedback/held-out/obedience.jsonl --reward runs/alignment --split-unseen feedback/train/obedience.jsonl
+  byteedit eval reward feedback/held-out/coherence.jsonl --reward coherent --vae mini --json")]
+pub(crate) struct EvalRewardArgs {
+    /// The file of judged preferences, one JSON object on each line
+    #[arg(value_name = "FILE.jsonl")]
+    pub(crate) file: PathBuf,
+    /// The reward: one of the built-in ones, or a folder with a trained or a published one
+    #[arg(long, value_name = "aesthetic|alignment|coherent|DIR")]
+    pub(crate) reward: String,
+    /// Where candidates have scores, the ones that count
+    #[arg(long, value_enum, default_value_t = AxisArg::Structure)]
+    pub(crate) axis: AxisArg,
+    /// The file that the reward was trained on: records whose prompt is not in it are also told apart
+    #[arg(long, value_name = "TRAIN.jsonl")]
+    pub(crate) split_unseen: Option<PathBuf>,
+    /// An autoencoder: pixels are told apart once more after whole pictures went through it. For rewards that see pixels
+    #[arg(long, value_name = "mini|DIR")]
+    pub(crate) vae: Option<String>,
+    /// Bad lines of a file that are passed over and listed before one is an error
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) skip_bad: usize,
+    /// Folder for report.json, report.md, calibration.svg and sheet.png; what an earlier evaluation wrote is replaced
+    #[arg(long, value_name = "DIR", default_value = "eval-reward")]
+    pub(crate) out: PathBuf,
+    /// Where to compute: cpu, or a backend this program was built with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Print the report as JSON instead of the tables
     #[arg(long)]
     pub(crate) json: bool,
 }

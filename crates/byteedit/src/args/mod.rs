@@ -5,6 +5,7 @@ mod data;
 mod eval;
 mod paint;
 mod parse;
+mod score;
 mod train;
 mod world;
 
@@ -16,15 +17,20 @@ pub(crate) use bench::{
     BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchRunArgs, BenchSelectArgs,
     BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs, BenchVerb, DtypeArg, PassArg, TrainPartArg, VaePartArg,
 };
-pub(crate) use data::{ANNOTATOR, DataAnnotateArgs, DataArgs, DataCandidatesArgs, DataCheckArgs, DataVerb};
-pub(crate) use eval::{EvalArgs, EvalVerb, EvalWorldArgs, JUDGE};
+pub(crate) use data::{
+    ANNOTATOR, DataAlignArgs, DataAnnotateArgs, DataArgs, DataCandidatesArgs, DataCheckArgs, DataExportArgs,
+    DataImportArgs, DataPromptsArgs, DataVerb, ExportArg, ImportArg,
+};
+pub(crate) use eval::{EvalArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, JUDGE};
 pub(crate) use paint::{
     EditArgs, EraseArgs, MaskModeArg, ModelArgs, OutpaintArgs, OutputArgs, PaintArgs, RunArgs,
 };
 pub(crate) use parse::MaskSource;
+pub(crate) use score::ScoreArgs;
 pub(crate) use train::{
-    TrainAnnotatorArgs, TrainArgs, TrainBaseArgs, TrainDecoderArgs, TrainExportArgs, TrainJudgeArgs,
-    TrainPlotArgs, TrainRunArgs, TrainVaeArgs, TrainVerb,
+    TrainAestheticArgs, TrainAlignmentArgs, TrainAnnotatorArgs, TrainArgs, TrainBaseArgs, TrainCoherentArgs,
+    TrainDecoderArgs, TrainExportArgs, TrainJudgeArgs, TrainPlotArgs, TrainRankingArgs, TrainRewardRunArgs,
+    TrainRewardVerb, TrainRunArgs, TrainVaeArgs, TrainVerb,
 };
 pub(crate) use world::{WorldArgs, WorldBuildArgs, WorldConceptsArgs, WorldSampleArgs, WorldVerb};
 
@@ -53,6 +59,7 @@ pub(crate) enum Verb {
     Data(DataArgs),
     Train(TrainArgs),
     Eval(EvalArgs),
+    Score(ScoreArgs),
     Bench(BenchArgs),
     Demo(DemoArgs),
     Completions(CompletionsArgs),

@@ -19,6 +19,7 @@ pub(crate) enum TrainVerb {
     Base(TrainBaseArgs),
     Judge(TrainJudgeArgs),
     Annotator(TrainAnnotatorArgs),
+    Reward(TrainRewardArgs),
     Export(TrainExportArgs),
     Plot(TrainPlotArgs),
 }
@@ -98,6 +99,107 @@ Ctrl-C saves and stops; the same command goes on to the same weights, bit for bi
 pub(crate) struct TrainAnnotatorArgs {
     #[command(flatten)]
     pub(crate) run: TrainRunArgs,
+}
+
+/// Train what an editor is rewarded by, on what people or a program think of its results
+#[derive(Debug, Args)]
+pub(crate) struct TrainRewardArgs {
+    #[command(subcommand)]
+    pub(crate) verb: TrainRewardVerb,
+}
+
+/// Which reward.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainRewardVerb {
+    Aesthetic(TrainAestheticArgs),
+    Alignment(TrainAlignmentArgs),
+    Coherent(TrainCoherentArgs),
+}
+
+/// Train which of several pictures of a prompt is the best, on preferences
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train reward aesthetic --data feedback/train/structure.jsonl --init runs/alignment/alignment
+  byteedit train reward aesthetic --data preferences.jsonl --set network.region=all --skip-bad 10
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit. The best weights by the held-out loss
+lie in RUN/aesthetic, for `score --reward`.")]
+pub(crate) struct TrainAestheticArgs {
+    #[command(flatten)]
+    pub(crate) ranking: TrainRankingArgs,
+}
+
+/// Train how well a picture fits a prompt, on true and wrong captions and on preferences
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train reward alignment --data feedback/train/obedience.jsonl
+  byteedit train reward alignment --captions feedback/train/align.jsonl --set p_captions=0.3 --set p_world=0.7
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit. The best weights by the held-out loss
+lie in RUN/alignment, for `score --reward`.")]
+pub(crate) struct TrainAlignmentArgs {
+    #[command(flatten)]
+    pub(crate) ranking: TrainRankingArgs,
+    /// Pictures with a true caption and wrong ones, as `data align` writes them; their share of the training is
+    /// `p_captions`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) captions: Option<PathBuf>,
+}
+
+/// Train which pixels of a picture were generated
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train reward coherent --data feedback/train/tasks.jsonl
+  byteedit train reward coherent --data feedback/train/tasks.jsonl --set fake_region=all --set real_through_vae=false
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit. The best weights by the held-out loss
+lie in RUN/coherent, for `score --reward`.")]
+pub(crate) struct TrainCoherentArgs {
+    #[command(flatten)]
+    pub(crate) run: TrainRewardRunArgs,
+    /// The autoencoder that true and generated pictures go through: `mini`, or a folder with one
+    #[arg(long, value_name = "mini|DIR", default_value = "mini")]
+    pub(crate) vae: String,
+}
+
+/// What both rewards that rank take.
+#[derive(Debug, Args)]
+pub(crate) struct TrainRankingArgs {
+    #[command(flatten)]
+    pub(crate) run: TrainRewardRunArgs,
+    /// Leave out and list up to N bad lines in each file
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) skip_bad: usize,
+}
+
+/// What all trainers of rewards take.
+#[derive(Debug, Args)]
+pub(crate) struct TrainRewardRunArgs {
+    /// A file of preference records, one JSON object on each line; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Vec<PathBuf>,
+    /// The run folder: made, or gone on with (default: byteedit/runs/ and aesthetic, alignment or coherent in the user's
+    /// cache folder)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run: Option<PathBuf>,
+    /// Start from the reward in this folder instead of random weights. Read once: a run that goes on has its own
+    #[arg(long, value_name = "DIR")]
+    pub(crate) init: Option<PathBuf>,
+    /// A JSON file whose values are put over the defaults; unknown keys are refused
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One value over the defaults and --config, such as `training.n_steps=1000`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// A pack other than the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) world: Option<PathBuf>,
+    /// Where to compute: cpu, or a backend this program was built with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Print JSON when it ends
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Write the averaged weights of a run as a model that `--model` and diffusers load

@@ -1,28 +1,35 @@
-//! `byteedit eval`: figures with exact answers behind them.
+//! `byteedit eval`: figures with exact answers behind them, and those of rewards on judged preferences.
 
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use burn::tensor::Device;
+use byteedit_data::preference::SkipBad;
+use byteedit_eval::reward::{Judged, Scorer, eval_reward};
 use byteedit_eval::{EvalConfig, GuidanceScales, TrainedJudge, eval_world};
 use byteedit_models::Component;
 use byteedit_models::classifier::Judge;
+use byteedit_models::store::{component_from_bytes, load_component};
+use byteedit_models::vae::AutoencoderKL;
 
-use crate::args::{EvalArgs, EvalVerb, EvalWorldArgs, JUDGE};
+use super::train::named_vae_folder;
+use crate::args::{EvalArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, JUDGE};
 use crate::exit::ExitStatus;
 use crate::files;
-use crate::model;
+use crate::model::{self, BUILT_IN};
 use crate::printer::Printer;
 use crate::progress::Progress;
+use crate::reward;
 use crate::settings::{device, world};
 
 /// Runs one of the evaluations.
 ///
 /// # Errors
-/// A model or a world that cannot be used, or a folder that cannot be written.
+/// A model, a world, a reward or a file that cannot be used, or a folder that cannot be written.
 pub(super) fn run(args: EvalArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     match args.verb {
         EvalVerb::World(args) => on_world(args, printer),
+        EvalVerb::Reward(args) => on_preferences(args, printer),
     }
 }
 
@@ -82,6 +89,68 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     let text = if json { evaluation.report.to_json() } else { evaluation.report.to_markdown() };
     printer.result(text.trim_end())?;
     Ok(ExitStatus::Done)
+}
+
+fn on_preferences(args: EvalRewardArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let EvalRewardArgs {
+        file,
+        reward: name,
+        axis,
+        split_unseen,
+        vae,
+        skip_bad,
+        out,
+        device: device_name,
+        json,
+    } = args;
+    let device = device(device_name.as_deref())?;
+    let skip = SkipBad { limit: skip_bad };
+    let mut judged = Judged::read(&file, axis.into(), skip)?;
+    if let Some(trained_on) = split_unseen {
+        judged = judged.split_by_prompts_of(&trained_on, skip)?;
+    }
+    for bad in judged.skipped() {
+        printer.warn(format_args!("skipped {bad}"));
+    }
+    let vae = vae.map(|vae| autoencoder(&vae, &device)).transpose()?;
+    let reward = reward::open(&name, &device)?;
+    // Last, so that a name which is none leaves no folder behind.
+    files::create_folder(&out)?;
+    // A report names no path.
+    let path = Path::new(&name);
+    let own_name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let scorer = Scorer { name: &own_name, reward: reward.as_ref(), vae: vae.as_ref(), device: &device };
+    let mut progress = None;
+    let evaluation = eval_reward(&judged, &scorer, &mut |n_done, n_records| {
+        let progress = progress.get_or_insert_with(|| Progress::start(printer, "records", n_records as u64));
+        progress.set(n_done as u64, String::new);
+    })?;
+    drop(progress);
+    if vae.is_some() && evaluation.report.pixels.is_none() {
+        printer.warn(format_args!("--vae changes nothing: the reward {name} sees a picture as a whole"));
+    }
+    let written = evaluation.write(&out)?;
+    for path in &written {
+        printer.note(format_args!("wrote {}", path.display()));
+    }
+    let text = if json { evaluation.report.to_json() } else { evaluation.report.to_markdown() };
+    printer.result(text.trim_end())?;
+    Ok(ExitStatus::Done)
+}
+
+/// The built-in model's autoencoder, or the one in a folder.
+fn autoencoder(name: &str, device: &Device) -> anyhow::Result<AutoencoderKL> {
+    if name != BUILT_IN {
+        return Ok(load_component(&named_vae_folder(Path::new(name))?, device)?);
+    }
+    model::check_built_in()?;
+    let file = |name: &str| {
+        byteedit_mini::file(byteedit_mini::MODEL, &format!("vae/{name}"))
+            .with_context(|| format!("the built-in model has no vae/{name}; name a folder with --vae"))
+    };
+    let config = AutoencoderKL::parse_config(std::str::from_utf8(file("config.json")?)?)?;
+    let path = Path::new(BUILT_IN).join("vae").join(AutoencoderKL::WEIGHTS_FILE);
+    Ok(component_from_bytes(&config, file(AutoencoderKL::WEIGHTS_FILE)?, &path, device)?)
 }
 
 /// The built-in judge, or the one in a folder.

@@ -10,6 +10,7 @@ mod eval;
 mod inspect;
 mod paint;
 mod run;
+mod score;
 mod train;
 mod world;
 
@@ -55,10 +56,12 @@ pub(crate) fn run() -> anyhow::Result<ExitStatus> {
             TrainVerb::Base(args) => train::train_base(BaseSettings::resolve(args)?, printer),
             TrainVerb::Judge(args) => train::train_judge(judge_settings(args)?, printer),
             TrainVerb::Annotator(args) => train::train_annotator(annotator_settings(args)?, printer),
+            TrainVerb::Reward(args) => train::train_reward(args.verb, printer),
             TrainVerb::Export(args) => train::train_export(args, printer),
             TrainVerb::Plot(args) => train::train_plot(args, printer),
         },
         Verb::Eval(args) => eval::run(args, printer),
+        Verb::Score(args) => score::score(args, printer),
         Verb::Bench(args) => bench::run(args, printer),
         Verb::Demo(args) => demo::demo(args, printer),
         Verb::Completions(args) => completions::completions(args, printer),

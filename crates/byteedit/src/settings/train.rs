@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use burn::tensor::Device;
+use byteedit_data::World;
 use byteedit_train::Source;
 use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::BaseRunConfig;
@@ -16,9 +17,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{device, source};
+use super::{device, source, world};
 use crate::args::{
-    TrainAnnotatorArgs, TrainBaseArgs, TrainDecoderArgs, TrainJudgeArgs, TrainRunArgs, TrainVaeArgs,
+    TrainAnnotatorArgs, TrainBaseArgs, TrainDecoderArgs, TrainJudgeArgs, TrainRewardRunArgs, TrainRunArgs,
+    TrainVaeArgs,
 };
 use crate::files;
 
@@ -109,6 +111,42 @@ pub(crate) fn annotator_settings(
     RunSettings::resolve(run, "annotator", annotator::mini())
 }
 
+/// What every trainer of a reward is started with.
+pub(crate) struct RewardSettings<C> {
+    /// The run folder.
+    pub(crate) folder: PathBuf,
+    /// The whole configuration.
+    pub(crate) config: C,
+    /// Files of preference records.
+    pub(crate) data: Vec<PathBuf>,
+    /// The reward to start from, if one was named.
+    pub(crate) init: Option<PathBuf>,
+    /// The mini world.
+    pub(crate) world: World,
+    /// Where it computes.
+    pub(crate) device: Device,
+    /// Whether the end is told as JSON.
+    pub(crate) json: bool,
+}
+
+impl<C: Serialize + DeserializeOwned> RewardSettings<C> {
+    /// # Errors
+    /// The first argument that cannot be used.
+    pub(crate) fn resolve(args: TrainRewardRunArgs, name: &str, preset: C) -> anyhow::Result<Self> {
+        let TrainRewardRunArgs { data, run, init, config, set, world: pack, device: device_name, json } =
+            args;
+        Ok(Self {
+            folder: run.map_or_else(|| default_folder(name), Ok)?,
+            config: overlaid(preset, config.as_deref(), &set)?,
+            data,
+            init,
+            world: world(pack.as_deref())?,
+            device: device(device_name.as_deref())?,
+            json,
+        })
+    }
+}
+
 impl<C: Serialize + DeserializeOwned> RunSettings<C> {
     fn resolve(args: TrainRunArgs, name: &str, preset: C) -> anyhow::Result<Self> {
         let TrainRunArgs { run, config, set, data, device: device_name, json } = args;
@@ -173,6 +211,8 @@ pub(crate) enum RunKind {
     Judge,
     /// A run of `train annotator`.
     Annotator,
+    /// A run of `train reward`.
+    Reward,
 }
 
 /// Tells by a run's configuration which trainer made it.
@@ -187,7 +227,11 @@ pub(crate) fn run_kind(folder: &Path) -> anyhow::Result<RunKind> {
     let text = files::read_text(&path)?;
     let config: Value =
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
-    if config.get("discriminator_channels").is_some() {
+    let is_reward =
+        ["/network/blip_config", "/network/dinov2_config"].iter().any(|key| config.pointer(key).is_some());
+    if is_reward {
+        Ok(RunKind::Reward)
+    } else if config.get("discriminator_channels").is_some() {
         Ok(RunKind::Decoder)
     } else if config.get("crop_size").is_some() {
         Ok(RunKind::Vae)
@@ -204,6 +248,8 @@ pub(crate) fn run_kind(folder: &Path) -> anyhow::Result<RunKind> {
 
 #[cfg(test)]
 mod tests {
+    use byteedit_train::reward::coherent::CoherentRunConfig;
+    use byteedit_train::reward::ranking::RankingRunConfig;
     use serde_json::json;
 
     use super::*;
@@ -242,6 +288,10 @@ mod tests {
         assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Judge);
         write(serde_json::to_value(annotator::mini()).unwrap());
         assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Annotator);
+        write(serde_json::to_value(RankingRunConfig::aesthetic()).unwrap());
+        assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Reward);
+        write(serde_json::to_value(CoherentRunConfig::mini()).unwrap());
+        assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Reward);
         write(json!({}));
         assert!(run_kind(folder.path()).is_err());
     }

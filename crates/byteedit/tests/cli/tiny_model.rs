@@ -38,7 +38,8 @@ pub(crate) fn write(folder: &Path) {
     text(folder, "byteedit.json", &card().to_string());
 }
 
-fn save<C: Component>(config: &Value, folder: &Path, part: &str, init: &mut Init) {
+/// Writes a network of random weights as the folder `part`.
+pub(crate) fn save<C: Component>(config: &Value, folder: &Path, part: &str, init: &mut Init) {
     let component = C::from_config(&C::parse_config(&config.to_string()).unwrap(), init);
     save_component(&component, &folder.join(part), Precision::F16, &BTreeMap::new()).unwrap();
 }

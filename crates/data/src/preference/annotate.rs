@@ -5,7 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::{PreferenceRecord, Reader, SkipBad};
+use super::jsonl::{Lines, sensible};
+use super::{PreferenceRecord, Skipped};
 use crate::{DataError, Result};
 
 /// What came back from people.
@@ -31,46 +32,58 @@ pub fn write_tasks(path: &Path, records: &[PreferenceRecord]) -> Result<usize> {
 }
 
 /// Reads the judged tasks of `path` and matches them with `tasks`, as they were given out. Only the
-/// judgement, its annotator and its times are taken from the file.
+/// judgement, its annotator and its times are taken from the file. Bad lines are passed over as far as `skipped` allows.
 ///
 /// # Errors
 /// [`DataError::Io`] if the file cannot be read; [`DataError::Line`] for a line that is no record, has no
 /// judgement, names an unknown task, asks another question than the task did, or judges a task that the
 /// same annotator has judged before; [`DataError::Record`] for `tasks` with the same id.
-pub fn read_judged(path: &Path, tasks: &[PreferenceRecord]) -> Result<Judged> {
+pub fn read_judged(path: &Path, tasks: &[PreferenceRecord], skipped: &mut Skipped) -> Result<Judged> {
     let by_id = by_id(tasks)?;
     let mut judged = Judged::default();
-    let mut seen = HashMap::new();
-    for numbered in Reader::open(path, SkipBad::default())? {
-        let numbered = numbered?;
-        let (line, record) = (numbered.line, numbered.record);
+    let mut seen: HashMap<(String, Option<String>), usize> = HashMap::new();
+    for numbered in Lines::open(path)? {
+        let (line, parsed) = numbered?;
+        let answer = parsed.and_then(sensible).and_then(|record| matched(record, &by_id));
+        let single = answer.and_then(|record| {
+            let key = (record.task_id.clone(), record.annotator.clone());
+            if let Some(first) = seen.get(&key) {
+                let (id, by) = (&record.task_id, record.annotator.as_deref().unwrap_or("nobody named"));
+                let remedy = "keep one, or name the annotators";
+                return Err(format!("task {id} by {by} is on line {first} already; {remedy}"));
+            }
+            seen.insert(key, line);
+            Ok(record)
+        });
         let bad = |reason| DataError::Line { path: path.to_owned(), line, reason };
-        let id = &record.task_id;
-        let Some(&task) = by_id.get(id.as_str()) else {
-            let n = tasks.len();
-            return Err(bad(format!("task {id} is unknown: it is none of the {n} that were given out")));
-        };
-        if record.judgement.is_none() {
-            return Err(bad(format!("task {id} has no judgement; judge it, or take the line out")));
-        }
-        if (&record.prompt, &record.source, &record.candidates)
-            != (&task.prompt, &task.source, &task.candidates)
-        {
-            let remedy = "give its prompt, source and candidates back as they were";
-            return Err(bad(format!("task {id} is not the one that was given out; {remedy}")));
-        }
-        if let Some(first) = seen.insert((id.clone(), record.annotator.clone()), line) {
-            let by = record.annotator.as_deref().unwrap_or("nobody named");
-            let remedy = "keep one, or name the annotators";
-            return Err(bad(format!("task {id} by {by} is on line {first} already; {remedy}")));
-        }
-        // What was known before the task was given out is not for an annotator to say.
-        judged.records.push(PreferenceRecord { gold: task.gold, ..record });
+        judged.records.extend(skipped.pass(single.map_err(bad))?);
     }
     let answered: HashSet<_> = judged.records.iter().map(|record| record.task_id.as_str()).collect();
     let missing = tasks.iter().map(|task| &task.task_id).filter(|id| !answered.contains(id.as_str()));
     judged.missing = missing.cloned().collect();
     Ok(judged)
+}
+
+/// `record`, if it judges one of the tasks as it was given out.
+fn matched(
+    record: PreferenceRecord,
+    tasks: &HashMap<&str, &PreferenceRecord>,
+) -> Result<PreferenceRecord, String> {
+    let id = &record.task_id;
+    let Some(&task) = tasks.get(id.as_str()) else {
+        let n = tasks.len();
+        return Err(format!("task {id} is unknown: it is none of the {n} that were given out"));
+    };
+    if record.judgement.is_none() {
+        return Err(format!("task {id} has no judgement; judge it, or take the line out"));
+    }
+    if (&record.prompt, &record.source, &record.candidates) != (&task.prompt, &task.source, &task.candidates)
+    {
+        let remedy = "give its prompt, source and candidates back as they were";
+        return Err(format!("task {id} is not the one that was given out; {remedy}"));
+    }
+    // What was known before the task was given out is not for an annotator to say.
+    Ok(PreferenceRecord { gold: task.gold, ..record })
 }
 
 /// The tasks by their ids, each of which must be the only one of its name.
@@ -106,7 +119,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("judged.jsonl");
         super::super::write(&path, answers).unwrap();
-        read_judged(&path, &[task("a"), task("b")]).unwrap_err().to_string()
+        read_judged(&path, &[task("a"), task("b")], &mut Skipped::default()).unwrap_err().to_string()
     }
 
     #[test]
@@ -122,7 +135,7 @@ mod tests {
         let judged = folder.path().join("judged.jsonl");
         let answers = [answer(task("c"), "ann"), answer(task("a"), "ann"), answer(task("c"), "bob")];
         super::super::write(&judged, &answers).unwrap();
-        let judged = read_judged(&judged, &tasks).unwrap();
+        let judged = read_judged(&judged, &tasks, &mut Skipped::default()).unwrap();
         assert_eq!(judged.missing, ["d"]);
         let ids: Vec<_> =
             judged.records.iter().map(|record| (record.task_id.as_str(), record.gold)).collect();

@@ -5,14 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::PreferenceRecord;
+use super::skipped::{SkipBad, Skipped};
 use crate::{DataError, Result, picture_io};
-
-/// How many bad lines are passed over before one is an error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SkipBad {
-    /// The most lines that are skipped; 0 makes the first bad line an error.
-    pub limit: usize,
-}
 
 /// A record and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +23,7 @@ pub struct Numbered {
 #[derive(Debug)]
 pub struct Reader {
     lines: Lines,
-    skip: SkipBad,
-    skipped: Vec<DataError>,
+    skipped: Skipped,
     failed: bool,
 }
 
@@ -40,12 +33,12 @@ impl Reader {
     /// # Errors
     /// [`DataError::Io`] if it cannot be opened.
     pub fn open(path: &Path, skip: SkipBad) -> Result<Self> {
-        Ok(Self { lines: Lines::open(path)?, skip, skipped: Vec::new(), failed: false })
+        Ok(Self { lines: Lines::open(path)?, skipped: Skipped::new(skip), failed: false })
     }
 
     /// The bad lines passed over so far, each a [`DataError::Line`].
     pub fn skipped(&self) -> &[DataError] {
-        &self.skipped
+        self.skipped.errors()
     }
 
     /// Reads on to the next usable line.
@@ -55,20 +48,10 @@ impl Reader {
                 Ok(numbered) => numbered,
                 Err(error) => return Some(Err(error)),
             };
-            let checked = parsed.and_then(|record| match record.problems().into_iter().next() {
-                Some(problem) => Err(problem),
-                None => Ok(record),
-            });
-            let reason = match checked {
-                Ok(record) => return Some(Ok(Numbered { line, record })),
-                Err(reason) => reason,
-            };
-            let bad = DataError::Line { path: self.lines.path.clone(), line, reason };
-            let limit = self.skip.limit;
-            match self.skipped.len() {
-                n if n < limit => self.skipped.push(bad),
-                0 => return Some(Err(bad)),
-                _ => return Some(Err(DataError::TooManyBad { first: Box::new(bad), limit })),
+            let checked = parsed.and_then(sensible).map(|record| Numbered { line, record });
+            let bad = |reason| DataError::Line { path: self.lines.path.clone(), line, reason };
+            if let Some(outcome) = self.skipped.pass(checked.map_err(bad)).transpose() {
+                return Some(outcome);
             }
         }
     }
@@ -84,6 +67,14 @@ impl Iterator for Reader {
         let next = self.advance();
         self.failed = matches!(next, Some(Err(_)));
         next
+    }
+}
+
+/// `record`, or the first thing that is wrong with it.
+pub(super) fn sensible(record: PreferenceRecord) -> Result<PreferenceRecord, String> {
+    match record.problems().into_iter().next() {
+        Some(problem) => Err(problem),
+        None => Ok(record),
     }
 }
 

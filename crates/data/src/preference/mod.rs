@@ -21,10 +21,11 @@
 //! # fn main() -> byteedit_data::Result<()> {
 //! use std::path::Path;
 //!
-//! use byteedit_data::preference::{Axis, PairSet, import, read, validate, write};
+//! use byteedit_data::preference::{Axis, PairSet, Skipped, import, read, validate, write};
 //!
 //! let folder = Path::new("feedback");
-//! let records = import::image_reward::read(&folder.join("train.json"), "images")?;
+//! let mut skipped = Skipped::default(); // nothing may be
+//! let records = import::image_reward::read(&folder.join("train.json"), "images", &mut skipped)?;
 //! write(&folder.join("records.jsonl"), &records)?;
 //! assert!(validate(&folder.join("records.jsonl"), Axis::Aesthetics)?.is_sound());
 //! for pair in PairSet::new(&records, Axis::Aesthetics)?.pairs {
@@ -47,12 +48,14 @@ mod jsonl;
 mod pairs;
 mod record;
 mod report;
+mod skipped;
 mod validate;
 mod verdict;
 mod wire;
 
-pub use jsonl::{Numbered, Reader, SkipBad, read, write};
+pub use jsonl::{Numbered, Reader, read, write};
 pub use pairs::{Pair, PairSet, Tie, Triplet};
 pub use record::{Axis, Candidate, Gsb, Judgement, PreferenceRecord, SCORES, Scores, Source};
 pub use report::{Problem, Report};
+pub use skipped::{SkipBad, Skipped};
 pub use validate::validate;

@@ -58,6 +58,14 @@ impl Report {
         self.problems.is_empty()
     }
 
+    /// Whether nothing is wrong but for at most `limit` bad lines, which a [`Reader`](super::Reader) may skip.
+    pub fn is_sound_but_for(&self, limit: usize) -> bool {
+        let mut lines: Vec<_> = self.problems.iter().map(|problem| problem.line).collect();
+        // All problems of one line stand together.
+        lines.dedup();
+        lines.len() <= limit && lines.iter().all(Option::is_some)
+    }
+
     /// Adds `record`, whose problems are for others to list.
     pub(super) fn count(&mut self, record: &PreferenceRecord, axis: Axis) {
         self.n_gold += usize::from(record.gold);

@@ -105,7 +105,7 @@ mod tests {
             assert_eq!((problems.len(), problems[0].line), (1, None), "{problems:?}");
             problems[0].reason.clone()
         };
-        assert!(only(&[]).contains("there is no record"));
+        assert!(only(&[]).contains("there is no record") && !report(&[]).is_sound_but_for(9));
         assert!(only(&lines(3, |_| r#","gsb":"same""#)).contains("all 3 judged pairs are ties"));
         let one_sided = only(&lines(8, |_| r#","gsb":"good""#));
         assert!(
@@ -143,6 +143,8 @@ mod tests {
             assert!(line == expected_line && reason.contains(part), "{line}: {reason}");
         }
         assert!(report.to_string().contains("records.jsonl:3: ranking has"), "{report}");
+        // Lines 2, 3 and 4, however much is wrong with each.
+        assert!(report.is_sound_but_for(3) && !report.is_sound_but_for(2));
         assert!(validate(Path::new("none.jsonl"), Axis::Structure).is_err());
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! prompts ──► Screened ──► embeddings, from whoever has a model ──► Selection
-//!             clean, no mere decoration,                           no near likeness (cosine),
+//!             clean, no mere decoration,    or bag_of_words        no near likeness (cosine),
 //!             no near repetition (MinHash)                         clusters, lonely ones first
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! The cost of a selection grows with the square of the number of prompts: 10 thousand embeddings of 384
 //! numbers take some 20 seconds of one core. Split larger sets into shards and choose from each.
 
+mod bag_of_words;
 mod clean;
 mod clusters;
 mod decoration;
@@ -22,6 +23,7 @@ mod minhash;
 mod select;
 mod spec;
 
+pub use bag_of_words::bag_of_words;
 pub use clean::clean;
 pub use decoration::{DECORATIONS, is_decoration_only};
 pub use select::{DiversityReport, Selection, select};

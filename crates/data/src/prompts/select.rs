@@ -1,5 +1,7 @@
 //! The selection of prompts that differ, from their embeddings.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::clusters::k_means;
@@ -42,6 +44,26 @@ pub struct DiversityReport {
     pub nearest_before: Option<f32>,
     /// The same over the chosen prompts, among themselves.
     pub nearest_after: Option<f32>,
+}
+
+impl fmt::Display for DiversityReport {
+    /// What became of the prompts, then how near they are to each other.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(
+            f,
+            "{} of {} prompts chosen; {} only decorate, {} repeat another in nearly the same words, {} are too like \
+             another, {} were passed over",
+            self.n_selected,
+            self.n_given,
+            self.n_decoration,
+            self.n_repeated,
+            self.n_alike,
+            self.n_passed_over
+        )?;
+        let shown = |mean: Option<f32>| mean.map_or_else(|| "none".to_owned(), |mean| format!("{mean:.3}"));
+        let [before, after] = [self.nearest_before, self.nearest_after].map(shown);
+        write!(f, "mean cosine with the nearest other: {before} before, {after} after")
+    }
 }
 
 /// Chooses among the prompts of `screened` by their `embeddings`, one for each: drops what is too like an
@@ -158,6 +180,9 @@ mod tests {
             report.nearest_before.unwrap() > 0.7 && report.nearest_after.unwrap().abs() < 1e-6,
             "{report:?}"
         );
+        let shown = report.to_string();
+        assert!(shown.starts_with("2 of 15 prompts chosen; 3 only decorate, 4 repeat"), "{shown}");
+        assert!(shown.contains("nearest other: 0.") && shown.ends_with("000 after"), "{shown}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(super) fn caption(name: &str, color: Option<ColorWord>, stream: &mut Stream)
 }
 
 /// "an" before a vowel, "a" otherwise; true of every word in use ("a unicorn" is not).
-pub(super) fn with_article(phrase: &str) -> String {
+pub fn with_article(phrase: &str) -> String {
     let article = if phrase.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {phrase}")
 }

@@ -30,6 +30,7 @@ mod shadow;
 use serde::{Deserialize, Serialize};
 
 pub use build::{BuildReport, build};
+pub use caption::with_article;
 pub use export::write_samples;
 pub use glimpse::{Glimpse, GlimpseSpec, Photos, View};
 pub use load::{Concept, Renderings, World};

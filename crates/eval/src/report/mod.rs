@@ -20,6 +20,8 @@ use crate::figures::Figures;
 use crate::gallery::Example;
 use crate::section::Section;
 
+pub(crate) use write::write_files;
+
 /// The layout of the JSON that this version writes and reads.
 pub const SCHEMA_VERSION: u32 = 3;
 
@@ -162,7 +164,8 @@ impl Timing {
     }
 }
 
-fn json(value: &impl Serialize) -> String {
+/// Indented JSON with a last line break.
+pub(crate) fn json(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).expect("it is plain data; this is a bug");
     text.push('\n');
     text

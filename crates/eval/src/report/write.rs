@@ -32,12 +32,17 @@ impl Evaluation {
             let png = encode(&sheet.picture, &Encoding::new(Format::Png))?;
             files.push((format!("{}.png", sheet.section.name()), png));
         }
-        fs::create_dir_all(folder).map_err(EvalError::io("creating", folder))?;
-        for (name, content) in files.iter().rev() {
-            write_atomically(&folder.join(name), content)?;
-        }
-        Ok(files.iter().map(|(name, _)| folder.join(name)).collect())
+        write_files(folder, &files)
     }
+}
+
+/// Writes files into `folder`, creating it, the first of them last: where it is, the others are too. Returns their paths.
+pub(crate) fn write_files(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder).map_err(EvalError::io("creating", folder))?;
+    for (name, content) in files.iter().rev() {
+        write_atomically(&folder.join(name), content)?;
+    }
+    Ok(files.iter().map(|(name, _)| folder.join(name)).collect())
 }
 
 /// Writes beside the target, forces it to the disk and renames: no reader ever sees half a file.

@@ -5,10 +5,12 @@
 //! backbones that Sauer et al. 2023 (arXiv 2311.17042) tried for the purpose, and two linears which give each patch
 //! as many logits as it has pixels.
 
+mod auc;
 mod config;
 mod network;
 mod score;
 
+pub use auc::roc_auc;
 pub use config::CoherentConfig;
 pub use network::{CoherentHead, CoherentNetwork};
 pub use score::CoherentReward;

@@ -54,6 +54,10 @@ impl Reward for CoherentReward {
         self.region == Region::Mask
     }
 
+    fn pixel_scores(&self, shown: &Shown) -> Option<Tensor<4>> {
+        Some(self.pixel_logits(shown))
+    }
+
     fn score(&self, shown: &Shown) -> Result<Tensor<1>> {
         if self.region == Region::Mask {
             check_masks(shown.edit_mask())?;

@@ -6,6 +6,7 @@ use byteedit_models::component::unsupported;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
+use crate::region::Region;
 use crate::score_mlp::ScoreMlpConfig;
 use crate::standardised::Standardisation;
 
@@ -26,6 +27,9 @@ pub struct ImageRewardConfig {
     pub max_length: usize,
     /// What makes a score of the head's answer.
     pub standardisation: Standardisation,
+    /// What of a picture it is shown: all of it, as the published one is, or what lies around the mask.
+    #[serde(default)]
+    pub region: Region,
 }
 
 impl ImageRewardConfig {
@@ -64,6 +68,7 @@ impl ImageRewardConfig {
             mlp_widths: ScoreMlpConfig::PUBLISHED_WIDTHS,
             max_length: 35,
             standardisation: Standardisation { mean: 0.167_173_628_300_524_26, std: 1.033_339_496_605_407_2 },
+            region: Region::All,
         }
     }
 

@@ -8,4 +8,4 @@ mod score;
 
 pub use config::ImageRewardConfig;
 pub use network::{BlipBody, ImageRewardNetwork};
-pub use score::ImageReward;
+pub use score::{ImageReward, tokens};

@@ -8,8 +8,12 @@ use byteedit_models::{Component, ModelError};
 use byteedit_nn::Init;
 
 use super::ImageRewardConfig;
+use crate::error::Result;
 use crate::preprocess::Preprocessing;
+use crate::region::Region;
 use crate::score_mlp::ScoreMlp;
+use crate::standardised::Standardisation;
+use crate::window::around_masks;
 
 /// Picture and text to a raw score.
 #[derive(Module, Debug)]
@@ -32,16 +36,51 @@ pub struct BlipBody {
 }
 
 impl ImageRewardNetwork {
-    /// The head's answer, not yet standardised.
+    /// Pictures as the image encoder takes them.
     ///
     /// # Shapes
     /// - `pixels`: `[batch, 3, height, width]`, from 0 to 1, of any size
+    /// - `edit_mask`: `[batch, 1, height, width]`, 1 = repainted
+    /// - returns `[batch, 3, image_size, image_size]`
+    ///
+    /// # Errors
+    /// [`RewardError::EmptyMask`](crate::RewardError::EmptyMask) if it looks around masks and one is empty.
+    pub fn preprocess(&self, pixels: Tensor<4>, edit_mask: &Tensor<4>) -> Result<Tensor<4>> {
+        let preprocessing = Preprocessing::clip(self.config.blip_config.vision_config.image_size);
+        Ok(match self.config.region {
+            Region::All => preprocessing.forward(pixels),
+            Region::Mask => preprocessing.forward_within(pixels, &around_masks(edit_mask)?),
+        })
+    }
+
+    /// The tokens of pictures as [`ImageRewardNetwork::preprocess`] returns them.
+    ///
+    /// # Shapes
+    /// - returns `[batch, 1 + patches, hidden_size]`
+    pub fn picture_tokens(&self, seen: Tensor<4>) -> Tensor<3> {
+        self.blip.vision_model.forward(seen)
+    }
+
+    /// What is said of each text with its picture in view: the features of which the head makes a score.
+    ///
+    /// # Shapes
+    /// - `picture`: `[batch, 1 + patches, hidden_size]`
     /// - `ids`, `is_padding`: `[batch, tokens]`
-    /// - returns `[batch]`
-    pub fn forward(&self, pixels: Tensor<4>, ids: Tensor<2, Int>, is_padding: Tensor<2, Bool>) -> Tensor<1> {
-        let side = self.config.blip_config.vision_config.image_size;
-        let picture = self.blip.vision_model.forward(Preprocessing::clip(side).forward(pixels));
-        self.mlp.forward(self.blip.text_encoder.first_token(ids, is_padding, Some(&picture)))
+    /// - returns `[batch, hidden_size]` of the text encoder
+    pub fn features(
+        &self,
+        picture: &Tensor<3>,
+        ids: Tensor<2, Int>,
+        is_padding: Tensor<2, Bool>,
+    ) -> Tensor<2> {
+        self.blip.text_encoder.first_token(ids, is_padding, Some(picture))
+    }
+
+    /// The same network, its scores standardised otherwise.
+    #[must_use]
+    pub fn standardised(mut self, standardisation: Standardisation) -> Self {
+        self.config.standardisation = standardisation;
+        self
     }
 }
 
@@ -64,7 +103,7 @@ impl Component for ImageRewardNetwork {
         "blip.text_proj.bias",
     ];
 
-    fn parse_config(json: &str) -> Result<Self::Config, ModelError> {
+    fn parse_config(json: &str) -> std::result::Result<Self::Config, ModelError> {
         let config: ImageRewardConfig = parse(Self::CLASS, json)?;
         config.validate()?;
         Ok(config)

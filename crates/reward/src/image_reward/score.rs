@@ -9,6 +9,7 @@ use byteedit_models::tokenizer::BertTokenizer;
 
 use super::{ImageRewardConfig, ImageRewardNetwork};
 use crate::error::{Result, RewardError};
+use crate::region::Region;
 use crate::reward::{Reward, Shown};
 
 /// How people would rank a picture among others of its prompt: 0 is the middle, a deviation is 1.
@@ -59,27 +60,44 @@ impl ImageReward {
     /// # Shapes
     /// - returns two of `[batch, max_length]`
     pub fn tokens(&self, prompts: &[String], device: &Device) -> (Tensor<2, Int>, Tensor<2, Bool>) {
-        let length = self.network.config().max_length;
-        let texts = prompts.iter().map(|prompt| self.tokenizer.encode_padded(prompt, length));
-        let (mut ids, mut is_padding) = (Vec::<i64>::new(), Vec::new());
-        for text in texts {
-            ids.extend(text.ids.into_iter().map(i64::from));
-            is_padding.extend(text.is_padding);
-        }
-        let shape = [prompts.len(), length];
-        let ids = Tensor::from_data(TensorData::new(ids, shape), device);
-        (ids, Tensor::from_data(TensorData::new(is_padding, shape), device))
+        tokens(&self.tokenizer, prompts, self.network.config().max_length, device)
     }
 
     /// Scores before they are standardised.
     ///
     /// # Shapes
     /// - returns `[batch]`
-    pub fn raw_score(&self, shown: &Shown) -> Tensor<1> {
+    ///
+    /// # Errors
+    /// As [`Reward::score`].
+    pub fn raw_score(&self, shown: &Shown) -> Result<Tensor<1>> {
         let pixels = shown.pixels();
         let (ids, is_padding) = self.tokens(shown.prompts(), &pixels.device().inner());
-        self.network.forward(pixels, ids, is_padding)
+        let network = &self.network;
+        let picture = network.picture_tokens(network.preprocess(pixels, shown.edit_mask())?);
+        Ok(network.mlp.forward(network.features(&picture, ids, is_padding)))
     }
+}
+
+/// Ids of texts at a fixed length, and which are padding.
+///
+/// # Shapes
+/// - returns two of `[batch, length]`
+pub fn tokens(
+    tokenizer: &BertTokenizer,
+    texts: &[String],
+    length: usize,
+    device: &Device,
+) -> (Tensor<2, Int>, Tensor<2, Bool>) {
+    let (mut ids, mut is_padding) = (Vec::<i64>::new(), Vec::new());
+    for text in texts {
+        let text = tokenizer.encode_padded(text, length);
+        ids.extend(text.ids.into_iter().map(i64::from));
+        is_padding.extend(text.is_padding);
+    }
+    let shape = [texts.len(), length];
+    let ids = Tensor::from_data(TensorData::new(ids, shape), device);
+    (ids, Tensor::from_data(TensorData::new(is_padding, shape), device))
 }
 
 impl Reward for ImageReward {
@@ -92,10 +110,10 @@ impl Reward for ImageReward {
     }
 
     fn sees_mask(&self) -> bool {
-        false
+        self.network.config().region == Region::Mask
     }
 
     fn score(&self, shown: &Shown) -> Result<Tensor<1>> {
-        Ok(self.network.config().standardisation.apply(self.raw_score(shown)))
+        Ok(self.network.config().standardisation.apply(self.raw_score(shown)?))
     }
 }

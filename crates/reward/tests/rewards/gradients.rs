@@ -68,6 +68,13 @@ fn image_reward_has_its_slope() {
 }
 
 #[test]
+fn image_reward_has_its_slope_around_masks() {
+    let (network, tokenizer) = support::image_reward(&Device::default());
+    let around = double(support::looking_at(&network, Region::Mask));
+    check_reward(&ImageReward::new(around, tokenizer).expect("they fit each other"));
+}
+
+#[test]
 fn rewards_on_clip_have_their_slopes() {
     let device = Device::default();
     let clip = || double(support::clip(&device));

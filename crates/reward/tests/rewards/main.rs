@@ -3,5 +3,6 @@
 mod coherent;
 mod golden_scores;
 mod gradients;
+mod opening;
 mod preprocessing;
 mod support;

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use byteedit_image::resample::weight_matrix;
-use byteedit_image::{Filter, Size, UnitImage};
+use byteedit_image::{Filter, Rect, Size, UnitImage};
 use byteedit_reward::preprocess::{Preprocessing, resize};
 
 const FILTERS: [Filter; 5] =
@@ -62,6 +62,26 @@ fn the_gradient_is_the_transpose() {
         let error = (found - expected).abs().max().into_scalar::<f64>();
         assert!(error < 1e-13, "{filter:?}: {error:e}");
     }
+}
+
+/// A window is seen as if it had been cut out first, each picture's own.
+#[test]
+fn a_window_is_what_was_cut_out() {
+    let device = Device::default();
+    let pixels =
+        Tensor::<4>::from_data(TensorData::new(numbers(2 * 3 * 20 * 30, 5), [2, 3, 20, 30]), &device);
+    let windows = [Rect::new(3, 2, 12, 12), Rect::new(10, 0, 20, 20)];
+    let preprocessing = Preprocessing::clip(16);
+    let found = preprocessing.forward_within(pixels.clone(), &windows);
+    let cut = |item: usize, window: Rect| {
+        let picture = pixels.clone().narrow(0, item, 1);
+        picture.narrow(2, window.y, window.height).narrow(3, window.x, window.width)
+    };
+    let expected =
+        windows.into_iter().enumerate().map(|(item, window)| preprocessing.forward(cut(item, window)));
+    let error = (found - Tensor::cat(expected.collect(), 0)).abs().max().into_scalar::<f32>();
+    // Sums of as many products, in another order.
+    assert!(error < 1e-5, "{error:e}");
 }
 
 /// The border of a wide picture, which a crop to the middle would not see.

@@ -1,15 +1,20 @@
 //! The tiny checkpoints of `scripts/golden/rewards.py`, as rewards.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use byteedit_models::Component;
 use byteedit_models::clip::CLIPModel;
-use byteedit_models::store::{clip_from_open_clip, component_from_file, load_component, read_text};
+use byteedit_models::store::{
+    Precision, clip_from_open_clip, component_from_bytes, component_from_file, component_to_bytes,
+    load_component, read_text,
+};
 use byteedit_models::tokenizer::{BertTokenizer, ClipTokenizer};
 use byteedit_nn::Init;
 use byteedit_reward::{
-    CoherentNetwork, ImageRewardNetwork, LinearHead, LinearHeadConfig, ScoreMlp, ScoreMlpConfig, Shown,
+    CoherentNetwork, ImageRewardConfig, ImageRewardNetwork, LinearHead, LinearHeadConfig, Region, ScoreMlp,
+    ScoreMlpConfig, Shown,
 };
 use byteedit_testing::case_dir;
 
@@ -39,6 +44,14 @@ pub(crate) fn image_reward(device: &Device) -> (ImageRewardNetwork, BertTokenize
     let folder = case_dir!("image_reward");
     let network = load_component(&folder, device).expect("the checkpoint loads");
     (network, BertTokenizer::from_dir(&folder).expect("the vocabulary is complete"))
+}
+
+/// The same weights, shown another part of the picture.
+pub(crate) fn looking_at(network: &ImageRewardNetwork, region: Region) -> ImageRewardNetwork {
+    let config = ImageRewardConfig { region, ..network.config().clone() };
+    let bytes = component_to_bytes(network, Path::new("memory"), Precision::F32, &BTreeMap::new());
+    let bytes = bytes.expect("the weights are finite");
+    component_from_bytes(&config, &bytes, Path::new("memory"), &Device::default()).expect("they are its own")
 }
 
 pub(crate) fn clip(device: &Device) -> CLIPModel {

@@ -3,14 +3,15 @@
 //!
 //! ```text
 //! world ─► Asked ─► candidates::collect ─► tasks.jsonl, pictures/ ─► annotate ─► structure.jsonl, obedience.jsonl,
-//!                   (an editor, several                              (Simulated)  coherence.jsonl
-//!                    settings, seeds)
+//!                   (an editor, several                │             (Simulated)  coherence.jsonl
+//!                    settings, seeds)                  └► align ─► align.jsonl
 //! ```
 //!
 //! The annotator's three opinions are published apart, since each teaches or checks another reward: structure the
 //! aesthetic one, obedience the one of alignment, and coherence is what the pixel-level one, which learns from pixels, is
 //! checked against. They are no person's: whatever is trained on them says so.
 
+mod align;
 mod annotate;
 mod asked;
 mod candidates;
@@ -18,6 +19,7 @@ mod config;
 mod simulated;
 mod tasks;
 
+pub use align::{AlignConfig, AlignReport, align};
 pub use annotate::{AnnotateConfig, AxisReport, annotate};
 pub use candidates::collect;
 pub use config::{CandidatesConfig, ModelName};

@@ -116,6 +116,19 @@ impl<'a> Simulated<'a> {
         answers.chain([truth]).min_by(|a, b| a.0.total_cmp(&b.0)).expect("the truth is one of them")
     }
 
+    /// What its classifier gives to each concept of the world, and to nothing, around a mask: logarithms of
+    /// probabilities.
+    pub(super) fn log_probabilities(&self, edit_mask: &Mask, painted: &Rgb8) -> Vec<f32> {
+        let frame = painted.width;
+        let view =
+            edit_mask.bounding_box().map_or_else(|| View::whole(frame), |rect| View::around(rect, frame));
+        let side = Annotator::side(self.network.config());
+        let shown = view.of(painted, side);
+        let pixels = pixels_from_rgb8([shown.data.as_slice()], side, self.device);
+        let logits = self.network.logits(self.network.features(pixels));
+        log_softmax(logits, 1).into_data().iter::<f32>().collect()
+    }
+
     fn obedience(&self, asked: &Asked, painted: &Rgb8, silhouette: &Mask) -> f64 {
         let sample = &asked.sample;
         let nothing = self.world.concepts().len();
@@ -125,17 +138,7 @@ impl<'a> Simulated<'a> {
             (Task::Edit | Task::Outpaint, Some(object)) if !sample.caption.is_empty() => object.concept,
             _ => return 0.0,
         };
-        let frame = painted.width;
-        let view = sample
-            .edit_mask
-            .bounding_box()
-            .map_or_else(|| View::whole(frame), |rect| View::around(rect, frame));
-        let side = Annotator::side(self.network.config());
-        let shown = view.of(painted, side);
-        let pixels = pixels_from_rgb8([shown.data.as_slice()], side, self.device);
-        let logits = self.network.logits(self.network.features(pixels));
-        let data = log_softmax(logits, 1).into_data().convert::<f32>();
-        let values = data.as_slice::<f32>().expect("converted to f32 just above");
+        let values = self.log_probabilities(&sample.edit_mask, painted);
         let is_wrong = asked.task == Task::Edit
             && said_color(&sample.caption).is_some_and(|color| measure(painted, silhouette) != Some(color));
         f64::from(values[label]) - if is_wrong { WRONG_COLOR } else { 0.0 }

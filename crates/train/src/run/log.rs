@@ -68,18 +68,21 @@ pub fn read_log(path: &Path) -> Result<Vec<LogRecord>> {
     Ok(records)
 }
 
-/// Drops what was logged after `step`, which a run resumed there will log again.
-pub(crate) fn truncate_after(path: &Path, step: u64) -> Result<()> {
+/// Drops what was logged after `step`, which a run resumed there will log again; returns what is left.
+pub(crate) fn truncate_after(path: &Path, step: u64) -> Result<Vec<LogRecord>> {
     if !path.exists() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let json = |source| TrainError::Json { what: "a log record".to_owned(), source };
+    let mut records = read_log(path)?;
+    records.retain(|record| record.step <= step);
     let mut text = String::new();
-    for record in read_log(path)?.iter().filter(|record| record.step <= step) {
+    for record in &records {
         text.push_str(&serde_json::to_string(record).map_err(json)?);
         text.push('\n');
     }
-    write_atomically(path, text.as_bytes())
+    write_atomically(path, text.as_bytes())?;
+    Ok(records)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::settings::MaskChoice;
 ///
 /// # Errors
 /// A mask that cannot be read, has another size, or repaints nothing.
-pub(super) fn edit_mask(choice: &MaskChoice, size: Size) -> anyhow::Result<Mask> {
+pub(in crate::commands) fn edit_mask(choice: &MaskChoice, size: Size) -> anyhow::Result<Mask> {
     let mut values = vec![0; size.area()];
     for source in &choice.sources {
         let mask = read(source, choice.mode, size)?;

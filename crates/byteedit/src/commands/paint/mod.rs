@@ -11,6 +11,7 @@ use anyhow::Context;
 use byteedit_edit::{EditModel, EditRequest, EditResult, Prompt, Task, Warning, Watch};
 use byteedit_image::{Format, Limits, Mask, Picture};
 
+pub(super) use mask::edit_mask;
 pub(super) use report::PaintReport;
 
 use crate::files;

@@ -3,10 +3,12 @@
 mod observer;
 mod parts;
 mod plot;
+mod reward;
 
 use std::path::Path;
 
 use anyhow::bail;
+use burn::tensor::Device;
 use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::{self, BaseInputs};
 use byteedit_train::decoder::{self, DecoderInputs};
@@ -17,7 +19,9 @@ use byteedit_train::{Outcome, Result as TrainResult, RunContext};
 use serde_json::json;
 
 pub(super) use self::observer::Observer;
+pub(super) use self::parts::named_vae_folder;
 pub(crate) use self::plot::train_plot;
+pub(crate) use self::reward::train_reward;
 use crate::args::TrainExportArgs;
 use crate::exit::ExitStatus;
 use crate::interrupt::stop_flag;
@@ -92,11 +96,19 @@ fn trained<C>(
     printer: &Printer,
     train: impl FnOnce(RunContext<'_>) -> TrainResult<Outcome>,
 ) -> anyhow::Result<ExitStatus> {
-    let RunSettings { folder, device, json, .. } = run;
+    let outcome = observed(&run.folder, &run.device, printer, train)?;
+    report(outcome, &run.folder, made, run.json, printer)
+}
+
+/// Trains in a folder with a progress line and Ctrl-C.
+fn observed(
+    folder: &Path,
+    device: &Device,
+    printer: &Printer,
+    train: impl FnOnce(RunContext<'_>) -> TrainResult<Outcome>,
+) -> anyhow::Result<Outcome> {
     let mut observer = Observer::new(printer);
-    let outcome = train(RunContext { folder, device, progress: &mut observer, stop: stop_flag(printer)? })?;
-    drop(observer);
-    report(outcome, folder, made, *json, printer)
+    Ok(train(RunContext { folder, device, progress: &mut observer, stop: stop_flag(printer)? })?)
 }
 
 /// Says how a run ended: where what it made lies, or that it can be gone on with.
@@ -170,6 +182,9 @@ pub(crate) fn train_export(args: TrainExportArgs, printer: &Printer) -> anyhow::
         RunKind::Annotator => {
             annotator::export(&run, &out, &device)?;
             json!({ "kind": "annotator", "output": out })
+        }
+        RunKind::Reward => {
+            bail!("{} is a run of `train reward`: its best weights lie in it already", run.display())
         }
         RunKind::Base => {
             let card = export_base(&run, &source, &out, &device)?;

@@ -58,7 +58,11 @@ pub(super) fn vae_folder(named: Option<PathBuf>, init: Option<&Path>, run: &Path
     Ok(unpack_built_in(&run.join("init"))?.join("vae"))
 }
 
-fn named_vae_folder(named: &Path) -> anyhow::Result<PathBuf> {
+/// The component folder of an autoencoder: `named` itself, or the `vae` in it.
+///
+/// # Errors
+/// A folder without an autoencoder.
+pub(in crate::commands) fn named_vae_folder(named: &Path) -> anyhow::Result<PathBuf> {
     component_in(named).with_context(|| {
         format!(
             "{} holds no autoencoder; name a finished run of `train vae`, or what `train export` made of one",

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_text_only, checked, foreign, read_json, unfit, verdict_of, write_json};
+use super::{check_text_only, checked, foreign, read_entries, unfit, verdict_of, write_json};
 use crate::Result;
-use crate::preference::{Candidate, Gsb, Judgement, PreferenceRecord};
+use crate::preference::{Candidate, Gsb, Judgement, PreferenceRecord, Skipped};
 
 #[derive(Serialize, Deserialize)]
 struct Battle {
@@ -50,8 +50,8 @@ enum Winner {
 /// # Errors
 /// [`DataError::Io`](crate::DataError::Io) and [`DataError::Foreign`](crate::DataError::Foreign) for a
 /// file or a battle that is not as described or does not name its pictures.
-pub fn read(path: &Path) -> Result<Vec<PreferenceRecord>> {
-    let record = |(index, battle): (usize, Battle)| {
+pub fn read(path: &Path, skipped: &mut Skipped) -> Result<Vec<PreferenceRecord>> {
+    read_entries(path, skipped, |index, battle: Battle| {
         let place = format!("entry {index}");
         let (Some(image_a), Some(image_b)) = (battle.image_a, battle.image_b) else {
             let reason = "the battle does not name its pictures; add image_a and image_b";
@@ -74,8 +74,7 @@ pub fn read(path: &Path) -> Result<Vec<PreferenceRecord>> {
             ..task
         };
         checked(path, place, record)
-    };
-    read_json::<Vec<Battle>>(path)?.into_iter().enumerate().map(record).collect()
+    })
 }
 
 /// Writes `records` as battles; the time only where it is a number of seconds.
@@ -126,22 +125,23 @@ mod tests {
         let seen = r#", "tstamp": 1700000000.25, "judge": "j", "image_a": "a.png", "image_b": "b.png""#;
         let battles = ["model_a", "model_b", "tie", "tie (bothbad)"].map(|winner| battle(winner, seen));
         fs::write(&path, format!("[{}]", battles.join(","))).unwrap();
-        let records = read(&path).unwrap();
+        let records = read(&path, &mut Skipped::default()).unwrap();
         let verdicts: Vec<_> = records.iter().map(|r| r.judgement.as_ref().unwrap().gsb().unwrap()).collect();
         assert_eq!(verdicts, [Gsb::Good, Gsb::Bad, Gsb::Same, Gsb::Same]);
         assert_eq!(records[3].candidates[1].model.as_deref(), Some("theirs"));
         assert_eq!(records[3].created_at.as_deref(), Some("1700000000.25"));
         write(&path, &records).unwrap();
-        assert_eq!(read(&path).unwrap(), records);
+        assert_eq!(read(&path, &mut Skipped::default()).unwrap(), records);
 
         let mut nameless = records[0].clone();
         nameless.candidates[1].model = None;
         let message = write(&path, &[nameless]).unwrap_err().to_string();
         assert!(message.contains("task battle-000000: b.png names no model"), "{message}");
         fs::write(&path, format!("[{}]", battle("model_a", ""))).unwrap();
-        let message = read(&path).unwrap_err().to_string();
+        let message = read(&path, &mut Skipped::default()).unwrap_err().to_string();
         assert!(message.contains("entry 0: the battle does not name its pictures"), "{message}");
         fs::write(&path, format!("[{}]", battle("nobody", seen))).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("unknown variant `nobody`"));
+        let message = read(&path, &mut Skipped::default()).unwrap_err().to_string();
+        assert!(message.contains("entry 0: unknown variant `nobody`"), "{message}");
     }
 }

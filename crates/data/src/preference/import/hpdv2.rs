@@ -10,11 +10,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    check_text_only, checked, foreign, inside, name_in, normal_ranks, ranking_of, read_json, unfit,
+    check_text_only, checked, foreign, inside, name_in, normal_ranks, ranking_of, read_entries, unfit,
     verdict_of, write_json,
 };
 use crate::Result;
-use crate::preference::{Candidate, Gsb, Judgement, PreferenceRecord};
+use crate::preference::{Candidate, Gsb, Judgement, PreferenceRecord, Skipped};
 
 #[derive(Serialize, Deserialize)]
 struct Choice {
@@ -55,8 +55,8 @@ pub struct Test {
 /// # Errors
 /// [`DataError::Io`](crate::DataError::Io) and [`DataError::Foreign`](crate::DataError::Foreign) for a
 /// file or an entry that is not as described.
-pub fn read_train(path: &Path, pictures: &str) -> Result<Vec<PreferenceRecord>> {
-    let record = |(index, choice): (usize, Choice)| {
+pub fn read_train(path: &Path, pictures: &str, skipped: &mut Skipped) -> Result<Vec<PreferenceRecord>> {
+    read_entries(path, skipped, |index, choice: Choice| {
         let place = format!("entry {index}");
         let gsb = match *choice.human_preference.as_slice() {
             [1, 0] => Gsb::Good,
@@ -70,8 +70,7 @@ pub fn read_train(path: &Path, pictures: &str) -> Result<Vec<PreferenceRecord>> 
         let task = task(index, choice.prompt, &choice.file_path, pictures);
         let judgement = Some(Judgement::Gsb(gsb));
         checked(path, place, PreferenceRecord { judgement, annotator: choice.user_hash, ..task })
-    };
-    read_json::<Vec<Choice>>(path)?.into_iter().enumerate().map(record).collect()
+    })
 }
 
 /// Writes `records`, whose pictures are inside `pictures`, as a training file.
@@ -97,9 +96,8 @@ pub fn write_train(path: &Path, records: &[PreferenceRecord], pictures: &str) ->
 ///
 /// # Errors
 /// As [`read_train`].
-pub fn read_test(path: &Path, pictures: &str) -> Result<Test> {
-    let mut test = Test::default();
-    for (index, entry) in read_json::<Vec<Ranked>>(path)?.into_iter().enumerate() {
+pub fn read_test(path: &Path, pictures: &str, skipped: &mut Skipped) -> Result<Test> {
+    let rankings = read_entries(path, skipped, |index, entry: Ranked| {
         let place = format!("entry {index}");
         let task = task(index, entry.prompt, &entry.image_path, pictures);
         let ranked = |ranks: &[i64], annotator| {
@@ -110,12 +108,12 @@ pub fn read_test(path: &Path, pictures: &str) -> Result<Test> {
             let judgement = Some(Judgement::Ranking(normal_ranks(ranks)));
             checked(path, &place, PreferenceRecord { judgement, annotator, ..task.clone() })
         };
-        test.averaged.push(ranked(&entry.rank, None)?);
-        for raw in entry.raw_annotation {
-            test.each.push(ranked(&raw.rank, raw.user_hash)?);
-        }
-    }
-    Ok(test)
+        let averaged = ranked(&entry.rank, None)?;
+        let each = entry.raw_annotation.into_iter().map(|raw| ranked(&raw.rank, raw.user_hash));
+        Ok((averaged, each.collect::<Result<Vec<_>>>()?))
+    })?;
+    let (averaged, each): (Vec<_>, Vec<_>) = rankings.into_iter().unzip();
+    Ok(Test { averaged, each: each.into_iter().flatten().collect() })
 }
 
 /// Writes `test`, whose pictures are inside `pictures`, as a test file. Ranks are counted from 1.
@@ -173,7 +171,7 @@ mod tests {
             {"human_preference": [1, 0], "prompt": "", "file_path": ["c.jpg", "d.jpg"], "user_hash": null},
             {"human_preference": [0, 0], "prompt": "", "file_path": ["c.jpg", "d.jpg"], "user_hash": "v"}]"#;
         let (_folder, path) = file(text);
-        let records = read_train(&path, "train").unwrap();
+        let records = read_train(&path, "train", &mut Skipped::default()).unwrap();
         assert_eq!(records[0].candidates[1].path, "train/b.jpg");
         let verdicts: Vec<_> = records.iter().map(|r| r.judgement.as_ref().unwrap().gsb().unwrap()).collect();
         assert_eq!(verdicts, [Gsb::Bad, Gsb::Good, Gsb::Same]);
@@ -181,7 +179,7 @@ mod tests {
         let [ours, theirs] = [&fs::read_to_string(&path).unwrap(), text]
             .map(|text| serde_json::from_str::<serde_json::Value>(text).unwrap());
         assert_eq!(ours, theirs);
-        assert_eq!(read_train(&path, "train").unwrap(), records);
+        assert_eq!(read_train(&path, "train", &mut Skipped::default()).unwrap(), records);
     }
 
     #[test]
@@ -189,13 +187,13 @@ mod tests {
         let text = r#"[{"prompt": "a cat", "image_path": ["a.jpg", "b.jpg", "c.jpg"], "rank": [1, 0, 2],
             "raw_annotation": [{"rank": [0, 1, 2], "user_hash": "u"}, {"rank": [2, 1, 2], "user_hash": "v"}]}]"#;
         let (_folder, path) = file(text);
-        let test = read_test(&path, "test/").unwrap();
+        let test = read_test(&path, "test/", &mut Skipped::default()).unwrap();
         let ranks = |record: &PreferenceRecord| record.judgement.as_ref().unwrap().ranking(3).unwrap();
         assert_eq!(ranks(&test.averaged[0]), [2, 1, 3]);
         assert_eq!((ranks(&test.each[0]), ranks(&test.each[1])), (vec![1, 2, 3], vec![2, 1, 2]));
         assert_eq!(test.each[1].annotator.as_deref(), Some("v"));
         write_test(&path, &test, "test/").unwrap();
-        assert_eq!(read_test(&path, "test/").unwrap(), test);
+        assert_eq!(read_test(&path, "test/", &mut Skipped::default()).unwrap(), test);
 
         let orphan = Test { averaged: Vec::new(), each: test.each };
         let message = write_test(&path, &orphan, "test").unwrap_err().to_string();
@@ -204,11 +202,12 @@ mod tests {
 
     #[test]
     fn bad_entries_are_named() {
-        let message = |text: &str| read_train(&file(text).1, "").unwrap_err().to_string();
+        let message =
+            |text: &str| read_train(&file(text).1, "", &mut Skipped::default()).unwrap_err().to_string();
         let entry = r#"[{"human_preference": [1, 1, 0], "prompt": "", "file_path": ["a", "b", "c"], "user_hash": ""}]"#;
         assert!(message(entry).contains("data.json: entry 0: human_preference is [1, 1, 0], but must be"));
         let text = r#"[{"prompt": "", "image_path": ["a", "b"], "rank": [1]}]"#;
-        let message = read_test(&file(text).1, "").unwrap_err().to_string();
+        let message = read_test(&file(text).1, "", &mut Skipped::default()).unwrap_err().to_string();
         assert!(message.contains("entry 0: there are 1 ranks for 2 pictures"), "{message}");
     }
 }

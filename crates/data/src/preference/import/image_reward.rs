@@ -8,10 +8,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    check_text_only, checked, foreign, inside, name_in, normal_ranks, ranking_of, read_json, write_json,
+    check_text_only, checked, foreign, inside, name_in, normal_ranks, ranking_of, read_entries, write_json,
 };
 use crate::Result;
-use crate::preference::{Candidate, Judgement, PreferenceRecord};
+use crate::preference::{Candidate, Judgement, PreferenceRecord, Skipped};
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
@@ -26,8 +26,8 @@ struct Entry {
 /// # Errors
 /// [`DataError::Io`](crate::DataError::Io) and [`DataError::Foreign`](crate::DataError::Foreign) for a
 /// file or an entry that is not as described.
-pub fn read(path: &Path, pictures: &str) -> Result<Vec<PreferenceRecord>> {
-    let record = |(index, entry): (usize, Entry)| {
+pub fn read(path: &Path, pictures: &str, skipped: &mut Skipped) -> Result<Vec<PreferenceRecord>> {
+    read_entries(path, skipped, |index, entry: Entry| {
         let place = format!("entry {index}");
         if entry.ranking.len() != entry.generations.len() {
             let [ranks, files] = [entry.ranking.len(), entry.generations.len()];
@@ -37,8 +37,7 @@ pub fn read(path: &Path, pictures: &str) -> Result<Vec<PreferenceRecord>> {
         let task = PreferenceRecord::task(entry.id, None, entry.prompt, candidates.collect());
         let judgement = Some(Judgement::Ranking(normal_ranks(&entry.ranking)));
         checked(path, place, PreferenceRecord { judgement, ..task })
-    };
-    read_json::<Vec<Entry>>(path)?.into_iter().enumerate().map(record).collect()
+    })
 }
 
 /// Writes `records`, whose pictures are inside `pictures`, to `path`.
@@ -68,13 +67,13 @@ mod tests {
 
     use super::*;
     use crate::Task;
-    use crate::preference::{Gsb, Source};
+    use crate::preference::{Gsb, SkipBad, Source};
 
     fn round_trip(records: &[PreferenceRecord]) -> Result<Vec<PreferenceRecord>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("train.json");
         write(&path, records, "images")?;
-        read(&path, "images")
+        read(&path, "images", &mut Skipped::default())
     }
 
     proptest! {
@@ -125,7 +124,7 @@ mod tests {
         let path = folder.path().join("train.json");
         let message = |text: &str| {
             fs::write(&path, text).unwrap();
-            read(&path, "").unwrap_err().to_string()
+            read(&path, "", &mut Skipped::default()).unwrap_err().to_string()
         };
         let good = r#"{"id": "1", "prompt": "p", "generations": ["a", "b"], "ranking": [1, 2], "extra": 0}"#;
         let short = good.replace("[1, 2]", "[1]");
@@ -135,5 +134,12 @@ mod tests {
         let twice = good.replace("\"b\"", "\"a\"");
         assert!(message(&format!("[{twice}]")).contains("entry 0: candidates 0 and 1 are both a"));
         assert!(message("{}").contains("train.json: the file: "));
+
+        fs::write(&path, format!("[{short}, {{}}, {good}]")).unwrap();
+        let mut skipped = Skipped::new(SkipBad { limit: 2 });
+        assert_eq!(read(&path, "", &mut skipped).unwrap().len(), 1);
+        let reasons: Vec<_> = skipped.errors().iter().map(ToString::to_string).collect();
+        assert!(reasons[0].contains("entry 0: there are 1 ranks"), "{reasons:?}");
+        assert!(reasons[1].contains("entry 1: missing field `id`"), "{reasons:?}");
     }
 }

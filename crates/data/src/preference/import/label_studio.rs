@@ -10,10 +10,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{duel_of, foreign, inside, read_json, write_json};
+use super::{Attempt, duel_of, foreign, inside, read_json, write_json};
 use crate::Result;
 use crate::preference::annotate::by_id;
-use crate::preference::{Gsb, Judgement, PreferenceRecord};
+use crate::preference::{Gsb, Judgement, PreferenceRecord, Skipped};
 
 /// The labelling configuration of a project: two pictures, one to be chosen, or neither; above them the
 /// prompt and, for tasks `with_source`, the picture that was edited.
@@ -105,35 +105,53 @@ pub fn write_tasks(path: &Path, records: &[PreferenceRecord], address: &str) -> 
 }
 
 /// The judged records of an export, one for each annotation of each of `tasks`, the records that were
-/// written as tasks. Cancelled annotations are passed over.
+/// written as tasks. Cancelled annotations are passed over; a bad one, and all of a bad entry, count for one of
+/// `skipped`.
 ///
 /// # Errors
 /// [`DataError::Io`](crate::DataError::Io) and [`DataError::Foreign`](crate::DataError::Foreign) for a
 /// file that is not as described, a task that is none of `tasks`, and an annotation that chooses nothing
 /// or several things; [`DataError::Record`](crate::DataError::Record) for two tasks of one id.
-pub fn read_export(path: &Path, tasks: &[PreferenceRecord]) -> Result<Vec<PreferenceRecord>> {
+pub fn read_export(
+    path: &Path,
+    tasks: &[PreferenceRecord],
+    skipped: &mut Skipped,
+) -> Result<Vec<PreferenceRecord>> {
     let by_id = by_id(tasks)?;
     let mut records = Vec::new();
-    for (index, Task { data, annotations }) in read_json::<Vec<Task>>(path)?.into_iter().enumerate() {
-        let id = &data.task_id;
-        let unknown =
-            || foreign(path, format!("entry {index}"), format!("task {id} is none of those given out"));
-        let &task = by_id.get(id.as_str()).ok_or_else(unknown)?;
+    for (index, Attempt(entry)) in read_json::<Vec<Attempt<Task>>>(path)?.into_iter().enumerate() {
+        let bad = |reason: String| foreign(path, format!("entry {index}"), reason);
+        let given_out = entry.and_then(|Task { data, annotations }| {
+            let id = data.task_id;
+            let unknown = || format!("task {id} is none of those given out");
+            let &task = by_id.get(id.as_str()).ok_or_else(unknown)?;
+            Ok((task, annotations))
+        });
+        let Some((task, annotations)) = skipped.pass(given_out.map_err(bad))? else { continue };
         duel_of(task)?;
-        for (number, annotation) in annotations.iter().enumerate().filter(|(_, one)| !one.was_cancelled) {
+        for (number, annotation) in annotations.into_iter().enumerate() {
+            if annotation.was_cancelled {
+                continue;
+            }
             let place = format!("entry {index}, annotation {number}");
-            let gsb = choice(&annotation.result).map_err(|reason| foreign(path, &place, reason))?;
-            let seconds = annotation.lead_time.filter(|seconds| *seconds >= 0.0);
-            records.push(PreferenceRecord {
-                judgement: Some(Judgement::Gsb(gsb)),
-                annotator: annotator(&annotation.completed_by),
-                ms: seconds.map(|seconds| (1000.0 * seconds).round() as u64),
-                created_at: annotation.created_at.clone(),
-                ..task.clone()
-            });
+            let record = answered(task, annotation).map_err(|reason| foreign(path, place, reason));
+            records.extend(skipped.pass(record)?);
         }
     }
     Ok(records)
+}
+
+/// `task` with what `annotation` chooses, or why that is nothing.
+fn answered(task: &PreferenceRecord, annotation: Annotation) -> Result<PreferenceRecord, String> {
+    let gsb = choice(&annotation.result)?;
+    let seconds = annotation.lead_time.filter(|seconds| *seconds >= 0.0);
+    Ok(PreferenceRecord {
+        judgement: Some(Judgement::Gsb(gsb)),
+        annotator: annotator(&annotation.completed_by),
+        ms: seconds.map(|seconds| (1000.0 * seconds).round() as u64),
+        created_at: annotation.created_at,
+        ..task.clone()
+    })
 }
 
 /// What an annotation chooses: `selected` of a pairwise tag, or `choices` of the one about ties.
@@ -189,7 +207,7 @@ mod tests {
         tasks[0]["annotations"] = serde_json::from_str(annotations).unwrap();
         tasks[0]["id"] = 1.into();
         fs::write(&path, tasks.to_string()).unwrap();
-        read_export(&path, &[task("b"), task("a")])
+        read_export(&path, &[task("b"), task("a")], &mut Skipped::default())
     }
 
     #[test]
@@ -233,7 +251,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tasks.json");
         write_tasks(&path, &[task("a")], "").unwrap();
-        let message = read_export(&path, &[task("b")]).unwrap_err().to_string();
+        let message = read_export(&path, &[task("b")], &mut Skipped::default()).unwrap_err().to_string();
         assert!(message.contains("entry 0: task a is none of those given out"), "{message}");
         let mut three = task("a");
         three.candidates.push(Candidate::new("2.png"));

@@ -3,7 +3,7 @@
 //! Each file holds one format: what it looks like, `read` into our records and `write` from them. What a
 //! format has no place for (models, seeds, times) is left out when written; what it cannot hold without
 //! changing the question or the answer is an error that says so. Keys of theirs that we do not know are
-//! passed over.
+//! passed over, and so are bad entries, as far as the caller's [`Skipped`] allows.
 //!
 //! | format | judgement | pictures |
 //! |---|---|---|
@@ -23,9 +23,11 @@ pub mod pref_paint;
 
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
+use super::Skipped;
 use super::record::{Candidate, Gsb, PreferenceRecord};
 use crate::{DataError, Result, picture_io};
 
@@ -33,6 +35,30 @@ use crate::{DataError, Result, picture_io};
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = picture_io::read(path)?;
     serde_json::from_slice(&bytes).map_err(|error| foreign(path, "the file", error))
+}
+
+/// One of many entries, read by itself: a bad one spoils no other.
+struct Attempt<T>(Result<T, String>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Attempt<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entry = Value::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_value(entry).map_err(|error| error.to_string())))
+    }
+}
+
+/// What `convert` makes of each entry of a list in JSON and its number.
+fn read_entries<T: DeserializeOwned, R>(
+    path: &Path,
+    skipped: &mut Skipped,
+    convert: impl Fn(usize, T) -> Result<R>,
+) -> Result<Vec<R>> {
+    let mut converted = Vec::new();
+    for (index, Attempt(entry)) in read_json::<Vec<Attempt<T>>>(path)?.into_iter().enumerate() {
+        let entry = entry.map_err(|reason| foreign(path, format!("entry {index}"), reason));
+        converted.extend(skipped.pass(entry.and_then(|entry| convert(index, entry)))?);
+    }
+    Ok(converted)
 }
 
 /// Replaces `path` by `value` as JSON.

@@ -14,14 +14,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{checked, foreign, normal_ranks, ranking_of, read_json, unfit, write_json};
-use crate::preference::{Candidate, Judgement, PreferenceRecord, Source};
+use super::{Attempt, checked, foreign, normal_ranks, ranking_of, read_json, unfit, write_json};
+use crate::preference::{Candidate, Judgement, PreferenceRecord, Skipped, Source};
 use crate::{Result, Task};
 
 /// Where a candidate's score is kept, in its parameters. It has no fixed scale, so it is none of ours.
 const SCORE: &str = "score";
 
-type Entries = BTreeMap<String, BTreeMap<String, (f64, i64)>>;
+/// Score and rank of each answer.
+type Answers = BTreeMap<String, (f64, i64)>;
 
 /// The records of `path`, whose folders lie where the records will. The format does not say which task its
 /// holes are: `task` does, and cannot be [`Task::Edit`], which needs a prompt.
@@ -29,8 +30,8 @@ type Entries = BTreeMap<String, BTreeMap<String, (f64, i64)>>;
 /// # Errors
 /// [`DataError::Io`](crate::DataError::Io) and [`DataError::Foreign`](crate::DataError::Foreign) for a
 /// file or an entry that is not as described.
-pub fn read(path: &Path, task: Task) -> Result<Vec<PreferenceRecord>> {
-    let record = |(id, answers): (String, BTreeMap<String, (f64, i64)>)| {
+pub fn read(path: &Path, task: Task, skipped: &mut Skipped) -> Result<Vec<PreferenceRecord>> {
+    let record = |id: String, answers: Answers| {
         let place = format!("entry {id}");
         let source = Source {
             task,
@@ -54,7 +55,12 @@ pub fn read(path: &Path, task: Task) -> Result<Vec<PreferenceRecord>> {
     if task == Task::Edit {
         return Err(foreign(path, "the file", "its holes have no prompt, so the task cannot be `edit`"));
     }
-    read_json::<Entries>(path)?.into_iter().map(record).collect()
+    let mut records = Vec::new();
+    for (id, Attempt(answers)) in read_json::<BTreeMap<String, Attempt<Answers>>>(path)? {
+        let answers = answers.map_err(|reason| foreign(path, format!("entry {id}"), reason));
+        records.extend(skipped.pass(answers.and_then(|answers| record(id, answers)))?);
+    }
+    Ok(records)
 }
 
 /// Writes `records` to `path`; the folders are as they were.
@@ -64,7 +70,7 @@ pub fn read(path: &Path, task: Task) -> Result<Vec<PreferenceRecord>> {
 /// the folders of the format, without a `score` among each candidate's parameters, or whose judgement does
 /// not rank all candidates; [`DataError::Io`](crate::DataError::Io) where the file cannot be written.
 pub fn write(path: &Path, records: &[PreferenceRecord]) -> Result<()> {
-    let mut entries = Entries::new();
+    let mut entries: BTreeMap<String, Answers> = BTreeMap::new();
     for record in records {
         let id = &record.task_id;
         if !record.prompt.is_empty() {
@@ -106,7 +112,7 @@ mod tests {
         let path = folder.path().join("train.json");
         let text = r#"{"street_0":{"street_0_0":[0.30000000000000004,2],"street_0_1":[-1.5,3],"street_0_2":[2.0,1]}}"#;
         fs::write(&path, text).unwrap();
-        let records = read(&path, Task::Outpaint).unwrap();
+        let records = read(&path, Task::Outpaint, &mut Skipped::default()).unwrap();
         let source = records[0].source.as_ref().unwrap();
         assert_eq!(source.image, "masks_color/street_0_mask_color.png");
         assert_eq!(records[0].candidates[2].path, "inpaint/street_0_2.png");
@@ -123,6 +129,7 @@ mod tests {
         assert!(message(|r| r.source = None).contains("needs its mask at masks/street_0_mask.png"));
         assert!(message(|r| r.candidates[0].path = "x.png".into()).contains("x.png is no PNG in the folder"));
         assert!(message(|r| r.candidates[0].params.clear()).contains("has no number `score`"));
-        assert!(read(&path, Task::Edit).unwrap_err().to_string().contains("cannot be `edit`"));
+        let message = read(&path, Task::Edit, &mut Skipped::default()).unwrap_err().to_string();
+        assert!(message.contains("cannot be `edit`"), "{message}");
     }
 }

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
     use crate::Rgb8;
     use crate::picture_io::{dynamic_from_rgb, encode};
-    use crate::preference::{Gsb, Judgement, PreferenceRecord};
+    use crate::preference::{Gsb, Judgement, PreferenceRecord, SkipBad, Skipped};
 
     fn png(shade: u8) -> Vec<u8> {
         encode(&dynamic_from_rgb(Rgb8::filled(2, 2, [shade; 3])), image::ImageFormat::Png, "test").unwrap()
@@ -67,7 +67,7 @@ mod tests {
         let root = folder.path();
         let path = root.join("train.parquet");
         theirs(&path, &[1.0, 0.0, 0.5, 0.25], &png(1));
-        let records = read(&path, root).unwrap();
+        let records = read(&path, root, &mut Skipped::default()).unwrap();
         let verdicts: Vec<_> = records.iter().map(|record| record.judgement.clone()).collect();
         let judged = [Gsb::Good, Gsb::Bad, Gsb::Same].map(|gsb| Some(Judgement::Gsb(gsb)));
         assert_eq!(verdicts, [judged.as_slice(), &[None]].concat());
@@ -79,7 +79,7 @@ mod tests {
         let many: Vec<_> = records[..3].iter().cycle().take(150).cloned().collect();
         let (path, again) = (root.join("ours.parquet"), root.join("again"));
         write(&path, &many, root).unwrap();
-        let returned = read(&path, &again).unwrap();
+        let returned = read(&path, &again, &mut Skipped::default()).unwrap();
         assert_eq!(returned.len(), 150);
         for (sent, got) in many.iter().zip(&returned) {
             assert_eq!((&sent.judgement, &sent.prompt), (&got.judgement, &got.prompt));
@@ -97,11 +97,16 @@ mod tests {
     fn bad_files_are_named_and_never_panic() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bad.parquet");
-        let message = || read(&path, folder.path()).unwrap_err().to_string();
+        let message = || read(&path, folder.path(), &mut Skipped::default()).unwrap_err().to_string();
         theirs(&path, &[0.25], &png(1));
         assert!(message().contains("bad.parquet: row 0: label_0 is 0.25, but must be 1, 0.5 or 0"));
         theirs(&path, &[1.0], b"nothing");
         assert!(message().contains("row 0: jpg_0 is not the bytes of a picture"));
+        theirs(&path, &[0.25, 1.0], &png(1));
+        let mut skipped = Skipped::new(SkipBad { limit: 1 });
+        let records = read(&path, folder.path(), &mut skipped).unwrap();
+        assert_eq!((records.len(), records[0].task_id.as_str()), (1, "bad-00000001"));
+        assert!(skipped.errors()[0].to_string().contains("row 0: label_0 is 0.25"));
 
         theirs(&path, &[1.0, 0.0], &png(1));
         let whole = fs::read(&path).unwrap();
@@ -115,7 +120,8 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x80;
             fs::write(&path, &bytes).unwrap();
-            messages.extend(read(&path, folder.path()).map_err(|error| error.to_string()).err());
+            let flipped = read(&path, folder.path(), &mut Skipped::default());
+            messages.extend(flipped.map_err(|error| error.to_string()).err());
         }
         assert!(messages.iter().all(|message| message.contains("bad.parquet: ")), "{messages:?}");
         assert!(messages.iter().any(|message| message.contains("it is damaged: ")), "{messages:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::errors::ParquetError;
@@ -12,7 +12,7 @@ use parquet::record::reader::RowIter;
 use parquet::schema::types::Type;
 
 use crate::preference::import::{checked, foreign};
-use crate::preference::{Candidate, Gsb, Judgement, PreferenceRecord};
+use crate::preference::{Candidate, Gsb, Judgement, PreferenceRecord, Skipped};
 use crate::{DataError, Result, picture_io};
 
 /// Columns without which there is nothing to learn.
@@ -22,14 +22,15 @@ const OPTIONAL: [&str; 4] = ["has_label", "model_0", "model_1", "user_id"];
 
 /// Reads `path`, writes its pictures into the folder `pictures` of `out`, and returns the records, whose
 /// paths are relative to `out`. Tasks and pictures are named by the file and the row, so several files can
-/// share one folder.
+/// share one folder. Of a bad row that is passed over, a picture may stay.
 ///
 /// # Errors
 /// [`DataError::Io`] for what cannot be read or written; [`DataError::Foreign`] for a file or a row that is
 /// not as described.
-pub fn read(path: &Path, out: &Path) -> Result<Vec<PreferenceRecord>> {
-    // The crate has assertions on lengths and dictionaries that a damaged file can break.
-    catch_unwind(|| read_trusting(path, out)).unwrap_or_else(|panic| {
+pub fn read(path: &Path, out: &Path, skipped: &mut Skipped) -> Result<Vec<PreferenceRecord>> {
+    // The crate has assertions on lengths and dictionaries that a damaged file can break. No panic comes from within
+    // `skipped`, so it stays whole.
+    catch_unwind(AssertUnwindSafe(|| read_trusting(path, out, skipped))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it says nothing more");
         Err(foreign(path, "the file", format!("it is damaged: {text}; fetch it again")))
@@ -37,7 +38,7 @@ pub fn read(path: &Path, out: &Path) -> Result<Vec<PreferenceRecord>> {
 }
 
 /// As [`read`], but damage may panic.
-fn read_trusting(path: &Path, out: &Path) -> Result<Vec<PreferenceRecord>> {
+fn read_trusting(path: &Path, out: &Path, skipped: &mut Skipped) -> Result<Vec<PreferenceRecord>> {
     let broken = |error: ParquetError| foreign(path, "the file", error);
     let file = File::open(path).map_err(DataError::reading(path))?;
     let reader = SerializedFileReader::new(file).map_err(broken)?;
@@ -46,10 +47,10 @@ fn read_trusting(path: &Path, out: &Path) -> Result<Vec<PreferenceRecord>> {
     fs::create_dir_all(&folder).map_err(DataError::writing(&folder))?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut records = Vec::new();
+    let mut number = 0_usize;
     for index in 0..reader.num_row_groups() {
         let group = reader.get_row_group(index).map_err(broken)?;
         for fields in RowIter::from_row_group(Some(columns.clone()), &*group).map_err(broken)? {
-            let number = records.len();
             let place = format!("row {number}");
             let fields = fields.map_err(|error| foreign(path, &place, error))?.into_columns();
             let row = Row {
@@ -58,7 +59,8 @@ fn read_trusting(path: &Path, out: &Path) -> Result<Vec<PreferenceRecord>> {
                 id: format!("{stem}-{number:08}"),
                 fields: fields.into_iter().collect(),
             };
-            records.push(row.record(out)?);
+            records.extend(skipped.pass(row.record(out))?);
+            number += 1;
         }
     }
     Ok(records)

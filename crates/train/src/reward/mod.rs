@@ -1,0 +1,24 @@
+//! Training the paper's three rewards (Ren et al. 2024, Sections 3.1 and 3.2).
+//!
+//! ```text
+//! preferences ──► one prompt, several pictures ──┐
+//! captions ─────► one picture, several texts ────┼─► Group ─► ranking: R_α, R_β      (Eqs. 1 and 5)
+//! world ────────► one picture, several texts ────┘
+//! candidates, true pictures ─────────────────────────────► coherent: R_γ, by pixels  (Eq. 6)
+//! ```
+//!
+//! What an aesthetic and an alignment reward learn from differs, not how: both rank. Which of two answers is better is
+//! said by whoever annotated; where that was a program, the weights say so.
+
+pub mod coherent;
+mod keeper;
+pub mod ranking;
+mod seen;
+mod vocabulary;
+
+/// Held out for validation: every record of so many prompts in a hundred.
+fn is_held_out(prompt: &str, percent: u8) -> bool {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(prompt.as_bytes());
+    u16::from_le_bytes([digest[0], digest[1]]) % 100 < u16::from(percent)
+}

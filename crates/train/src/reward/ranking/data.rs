@@ -1,0 +1,348 @@
+//! What a ranking reward learns from: groups of a picture and a text each, some of which are better than others.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use byteedit_data::captions::{self, CaptionRecord};
+use byteedit_data::mask::InstanceMasks;
+use byteedit_data::preference::{
+    Numbered, Pair, PairSet, PreferenceRecord, Problem, Reader, SkipBad, validate,
+};
+use byteedit_data::{ColorWord, MaskStrategy, SampleSpec, Split, Task, World};
+use rayon::prelude::*;
+
+use super::RankingRunConfig;
+use crate::progress::Progress;
+use crate::random::{Use, stream};
+use crate::reward::is_held_out;
+use crate::reward::seen::Seen;
+use crate::{Result, TrainError};
+
+/// A prompt with its candidates, or a picture with its captions.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Group {
+    pub(super) pictures: Vec<Seen>,
+    pub(super) items: Vec<Item>,
+    /// Numbers of two items, the better first.
+    pub(super) pairs: Vec<[usize; 2]>,
+}
+
+/// What gets a score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    /// Number of the picture in its group.
+    pub(super) picture: usize,
+    pub(super) text: String,
+}
+
+/// Judged candidates of one prompt.
+#[derive(Clone, Debug)]
+struct Judged {
+    folder: Arc<PathBuf>,
+    record: PreferenceRecord,
+    pairs: Vec<[usize; 2]>,
+}
+
+/// Everything that there is to compare.
+#[derive(Debug)]
+pub(super) struct Comparisons<'a> {
+    config: &'a RankingRunConfig,
+    world: &'a World,
+    learned: Vec<Judged>,
+    held_out: Vec<Judged>,
+    captions: Vec<(Arc<PathBuf>, CaptionRecord)>,
+}
+
+/// Which files there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Files<'a> {
+    pub(super) preferences: &'a [PathBuf],
+    pub(super) captions: Option<&'a Path>,
+    /// Lines that may be bad in each file of preferences.
+    pub(super) skip_bad: usize,
+}
+
+impl<'a> Comparisons<'a> {
+    /// Reads and checks the files; pictures are read when they are compared.
+    ///
+    /// # Errors
+    /// A file that is not worth training on, with its line, and shares of groups that have no source.
+    pub(super) fn read(
+        config: &'a RankingRunConfig,
+        files: &Files<'_>,
+        world: &'a World,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let mut all = Vec::new();
+        for path in files.preferences {
+            all.extend(judged(path, config, files.skip_bad, progress)?);
+        }
+        let is_held_out = |judged: &Judged| is_held_out(&judged.record.prompt, config.held_out_percent);
+        let (held_out, learned): (Vec<_>, Vec<_>) = all.into_iter().partition(is_held_out);
+        let captions = match files.captions {
+            Some(path) => {
+                let folder = Arc::new(folder_of(path));
+                captions::read(path)?.into_iter().map(|record| (Arc::clone(&folder), record)).collect()
+            }
+            None => Vec::new(),
+        };
+        let p_preferences = 1.0 - config.p_world - config.p_captions;
+        if p_preferences > 1e-6 && (learned.is_empty() || held_out.is_empty()) {
+            let limit = "1 or more on both sides: name more preferences with --data, or set p_world and p_captions \
+                         to 1 in sum";
+            let value = format!("{} to learn from, {} held out", learned.len(), held_out.len());
+            return Err(TrainError::config("records with a preference", value, limit));
+        }
+        if config.p_captions > 0.0 && captions.is_empty() {
+            let limit = "0 without --captions, which `data align` makes";
+            return Err(TrainError::config("p_captions", config.p_captions, limit));
+        }
+        Ok(Self { config, world, learned, held_out, captions })
+    }
+
+    /// Every text in the files.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let judged = self.learned.iter().chain(&self.held_out).map(|judged| judged.record.prompt.as_str());
+        let captions = self.captions.iter().map(|(_, record)| record);
+        judged.chain(
+            captions.flat_map(|record| record.worse.iter().chain([&record.better]).map(String::as_str)),
+        )
+    }
+
+    /// Who judged.
+    pub(super) fn annotators(&self) -> Vec<String> {
+        let judged = self.learned.iter().filter_map(|judged| judged.record.annotator.clone());
+        let captions = self.captions.iter().filter_map(|(_, record)| record.annotator.clone());
+        let all: std::collections::BTreeSet<String> = judged.chain(captions).collect();
+        all.into_iter().collect()
+    }
+
+    /// The groups `indices` of a training.
+    pub(super) fn groups(&self, indices: std::ops::Range<u64>) -> Result<Vec<Group>> {
+        let RankingRunConfig { training, p_world, p_captions, p_mirror, .. } = self.config;
+        let shares = [*p_world, *p_captions, (1.0 - p_world - p_captions).max(0.0)];
+        let drawn: Vec<Drawn> = indices
+            .into_par_iter()
+            .map(|index| {
+                let mut stream = stream(training.seed, Use::Comparisons, index);
+                let kind = stream.weighted(&shares);
+                let is_mirrored = stream.chance(*p_mirror);
+                let drawn = match kind {
+                    0 => Drawn::World(self.told(Split::Train, training.seed, index)?),
+                    1 => Drawn::Group(of_captions(&self.captions[stream.below(self.captions.len())])?),
+                    _ => Drawn::Group(self.learned[stream.below(self.learned.len())].group()?),
+                };
+                Ok(if is_mirrored { drawn.mirrored() } else { drawn })
+            })
+            .collect::<Result<_>>()?;
+        Ok(compared(drawn, self.config.n_wrong))
+    }
+
+    /// The first held-out preferences.
+    pub(super) fn held_out(&self) -> Result<Vec<Group>> {
+        let some = &self.held_out[..self.held_out.len().min(self.config.n_validation)];
+        some.par_iter().map(Judged::group).collect()
+    }
+
+    /// Held-out pictures of the world with captions; none where the training has none.
+    pub(super) fn held_out_captions(&self) -> Result<Vec<Group>> {
+        if self.config.p_world <= 0.0 {
+            return Ok(Vec::new());
+        }
+        let indices = 0..self.config.n_validation as u64;
+        let told =
+            indices.into_par_iter().map(|index| Ok(Drawn::World(self.told(Split::Validation, 0, index)?)));
+        Ok(compared(told.collect::<Result<_>>()?, self.config.n_wrong))
+    }
+
+    /// A composite of the world in a box as an evaluation cuts it, with what is true of it.
+    fn told(&self, split: Split, seed: u64, index: u64) -> Result<Told> {
+        let masks = MaskStrategy { instance: InstanceMasks::other_boxes(), ..MaskStrategy::default() };
+        let sample = self.world.sample_with(&SampleSpec::new(Task::Edit, split, seed), &masks, index)?;
+        Ok(Told {
+            concept: sample.object.map(|object| object.concept),
+            color: sample.caption.split(' ').find_map(ColorWord::from_name),
+            caption: sample.caption,
+            seen: Seen { picture: sample.truth, edit_mask: sample.edit_mask },
+        })
+    }
+}
+
+/// A composite and its caption.
+#[derive(Clone, Debug)]
+struct Told {
+    concept: Option<usize>,
+    /// The colour that the caption says, if it says one.
+    color: Option<ColorWord>,
+    caption: String,
+    seen: Seen,
+}
+
+impl Told {
+    /// How much another's caption has in common with this picture; `None` if it may be true of it.
+    fn nearness_of(&self, other: &Self) -> Option<usize> {
+        let is_other_concept = self.concept != other.concept;
+        let is_other_color = self.color.zip(other.color).is_some_and(|(own, other)| own != other);
+        let has_same_color = self.color.is_some() && self.color == other.color;
+        (is_other_concept || is_other_color)
+            .then_some(usize::from(!is_other_concept) + usize::from(has_same_color))
+    }
+}
+
+enum Drawn {
+    World(Told),
+    Group(Group),
+}
+
+impl Drawn {
+    fn mirrored(self) -> Self {
+        match self {
+            Self::World(told) => Self::World(Told { seen: told.seen.mirrored(), ..told }),
+            Self::Group(group) => {
+                let pictures = group.pictures.iter().map(Seen::mirrored).collect();
+                Self::Group(Group { pictures, ..group })
+            }
+        }
+    }
+}
+
+/// Gives every picture of the world up to `n_wrong` captions of others, those first that have most in common with its own.
+/// Two pictures always exchange their captions: each caption is as often wrong as it is true, so that none is wrong by
+/// itself.
+fn compared(drawn: Vec<Drawn>, n_wrong: usize) -> Vec<Group> {
+    let told = |at: usize| match &drawn[at] {
+        Drawn::World(told) => Some(told),
+        Drawn::Group(_) => None,
+    };
+    let n = drawn.len();
+    // Neighbours in the batch come last, so that equally near ones are drawn evenly.
+    let pairs = (1..n).flat_map(|step| (0..n - step).map(move |at| (at, at + step)));
+    let mut near: Vec<(usize, (usize, usize))> =
+        pairs.filter_map(|(a, b)| Some((told(a)?.nearness_of(told(b)?)?, (a, b)))).collect();
+    near.sort_by_key(|(nearness, _)| std::cmp::Reverse(*nearness));
+    let mut wrong: Vec<Vec<String>> = vec![Vec::new(); n];
+    for (_, (a, b)) in near {
+        if let (Some(of_a), Some(of_b)) = (told(a), told(b))
+            && wrong[a].len().max(wrong[b].len()) < n_wrong
+        {
+            wrong[a].push(of_b.caption.clone());
+            wrong[b].push(of_a.caption.clone());
+        }
+    }
+    let group = |(drawn, wrong): (Drawn, Vec<String>)| match drawn {
+        Drawn::Group(group) => group,
+        Drawn::World(Told { caption, seen, .. }) => captioned(seen, std::iter::once(caption).chain(wrong)),
+    };
+    drawn.into_iter().zip(wrong).map(group).collect()
+}
+
+/// A picture with texts, of which the first is the best.
+fn captioned(seen: Seen, texts: impl Iterator<Item = String>) -> Group {
+    let items: Vec<Item> = texts.map(|text| Item { picture: 0, text }).collect();
+    let pairs = (1..items.len()).map(|wrong| [0, wrong]).collect();
+    Group { pictures: vec![seen], items, pairs }
+}
+
+impl Judged {
+    fn group(&self) -> Result<Group> {
+        let Self { folder, record, pairs } = self;
+        let pictures = record.candidates.iter().map(|candidate| Seen::read(folder, record, candidate));
+        let items = (0..record.candidates.len()).map(|picture| Item { picture, text: record.prompt.clone() });
+        Ok(Group { pictures: pictures.collect::<Result<_>>()?, items: items.collect(), pairs: pairs.clone() })
+    }
+}
+
+fn of_captions((folder, record): &(Arc<PathBuf>, CaptionRecord)) -> Result<Group> {
+    let picture = byteedit_data::Rgb8::open(&folder.join(&record.image))?;
+    let edit_mask = match &record.mask {
+        Some(mask) => byteedit_data::Mask::open(&folder.join(mask))?,
+        None => byteedit_data::Mask::full(picture.width, picture.height),
+    };
+    if (edit_mask.width, edit_mask.height) != (picture.width, picture.height) {
+        let limit = format!("{} x {} px, as {} is", picture.width, picture.height, record.image);
+        let value = format!("{} x {} px", edit_mask.width, edit_mask.height);
+        return Err(TrainError::config("the size of a mask", value, limit));
+    }
+    let texts = std::iter::once(&record.better).chain(&record.worse).cloned();
+    Ok(captioned(Seen { picture, edit_mask }, texts))
+}
+
+/// The records of a file that hold a decided pair.
+fn judged(
+    path: &Path,
+    config: &RankingRunConfig,
+    skip_bad: usize,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Judged>> {
+    let folder = Arc::new(folder_of(path));
+    let report = validate(path, config.axis)?;
+    let told = |problem: &Problem| match problem.line {
+        Some(line) => format!("{}:{line}: {}", path.display(), problem.reason),
+        None => format!("{}: {}", path.display(), problem.reason),
+    };
+    if !report.is_sound_but_for(skip_bad)
+        && let Some(first) =
+            report.problems.iter().find(|problem| problem.line.is_none()).or(report.problems.first())
+    {
+        let limit = format!("0, or {skip_bad} bad lines of --skip-bad; `data check` lists them all");
+        return Err(TrainError::config("what is wrong with preferences", told(first), limit));
+    }
+    report.problems.iter().for_each(|problem| progress.on_warning(&told(problem)));
+    let is_bad = |line: usize| report.problems.iter().any(|problem| problem.line == Some(line));
+    let mut judged = Vec::new();
+    for numbered in Reader::open(path, SkipBad { limit: skip_bad })? {
+        let Numbered { line, record } = numbered?;
+        let set = PairSet::new(std::slice::from_ref(&record), config.axis)?;
+        let pairs: Vec<[usize; 2]> = set.pairs.iter().map(Pair::numbers).collect();
+        if !(pairs.is_empty() || is_bad(line)) {
+            judged.push(Judged { folder: Arc::clone(&folder), record, pairs });
+        }
+    }
+    Ok(judged)
+}
+
+/// What paths in a file are relative to.
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use byteedit_data::{Mask, Rgb8};
+
+    use super::*;
+
+    fn told(concept: usize, color: Option<ColorWord>, caption: &str) -> Told {
+        let seen = Seen { picture: Rgb8::filled(2, 2, [0; 3]), edit_mask: Mask::full(2, 2) };
+        Told { concept: Some(concept), color, caption: caption.to_owned(), seen }
+    }
+
+    #[test]
+    fn wrong_captions_are_exchanged_and_the_nearest_come_first() {
+        let red = Some(ColorWord::Red);
+        let drawn = [
+            told(0, red, "red apple"),
+            told(0, None, "apple"),
+            told(1, Some(ColorWord::Blue), "blue hat"),
+            told(1, red, "red hat"),
+            told(0, Some(ColorWord::Green), "green apple"),
+        ];
+        let texts = |groups: &[Group]| -> Vec<Vec<String>> {
+            groups.iter().map(|group| group.items.iter().map(|item| item.text.clone()).collect()).collect()
+        };
+        let all = compared(drawn.clone().map(Drawn::World).into(), 4);
+        // "apple" is true of it too, and the hat of its colour and the apple of another are nearest.
+        assert_eq!(texts(&all)[0], ["red apple", "red hat", "green apple", "blue hat"]);
+        assert_eq!(all[0].pairs, [[0, 1], [0, 2], [0, 3]]);
+        // Of an apple whose colour is not said, other apples may be true.
+        assert_eq!(texts(&all)[1], ["apple", "blue hat", "red hat"]);
+        for n_wrong in 1..4 {
+            let groups = texts(&compared(drawn.clone().map(Drawn::World).into(), n_wrong));
+            for Told { caption, .. } in &drawn {
+                let true_of = groups.iter().filter(|texts| texts[0] == *caption).map(|texts| texts.len() - 1);
+                let wrong_of = groups.iter().filter(|texts| texts[1..].contains(caption)).count();
+                assert_eq!(true_of.sum::<usize>(), wrong_of, "{caption} among {n_wrong}");
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Runs of rewards that learn, go on where they stopped, keep their best weights, and refuse what teaches nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod tiny;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::Device;
+use byteedit_data::preference::{self, Candidate, Judgement, PreferenceRecord, Source as Edited};
+use byteedit_data::{Mask, Rgb8, Stream, Task, World};
+use byteedit_models::Component;
+use byteedit_models::store::load_component;
+use byteedit_reward::{CoherentNetwork, ImageRewardNetwork, Region, open};
+use byteedit_train::reward::coherent::{self, CoherentInputs, CoherentRunConfig};
+use byteedit_train::reward::ranking::{self, RankingInputs, RankingRunConfig};
+use byteedit_train::run::read_log;
+use byteedit_train::training::{ReportConfig, TrainingConfig};
+use byteedit_train::{Outcome, RunContext};
+
+use tiny::Warnings;
+
+const SIDE: usize = 32;
+
+fn world() -> World {
+    let byteedit_train::Source::World(world) = tiny::source() else { panic!("the tiny source is the world") };
+    world
+}
+
+/// Four candidates for each of some prompts, grey with noise; the brighter the better.
+fn write_preferences(folder: &Path, n: usize) -> PathBuf {
+    let mut mask = Mask::empty(SIDE, SIDE);
+    for y in 8..24 {
+        mask.values[y * SIDE + 8..y * SIDE + 24].fill(255);
+    }
+    mask.write_png(&folder.join("mask.png")).unwrap();
+    Rgb8::filled(SIDE, SIDE, [90; 3]).write_png(&folder.join("source.png")).unwrap();
+    let mut stream = Stream::new([1, 2, 3, 4]);
+    let mut records = Vec::new();
+    for at in 0..n {
+        let mut shades: Vec<u8> = (0..4).map(|_| stream.between(20, 230) as u8).collect();
+        shades.dedup();
+        let mut candidates = Vec::new();
+        for (place, shade) in shades.iter().enumerate() {
+            let mut picture = Rgb8::filled(SIDE, SIDE, [*shade; 3]);
+            picture.data.iter_mut().for_each(|value| *value = value.saturating_add(stream.below(20) as u8));
+            let path = format!("{at}-{place}.png");
+            picture.write_png(&folder.join(&path)).unwrap();
+            candidates.push(Candidate::new(path));
+        }
+        let rank = |shade: &u8| 1 + shades.iter().filter(|other| *other > shade).count() as u32;
+        let (image, mask) = ("source.png".to_owned(), "mask.png".to_owned());
+        let source = Some(Edited { task: Task::Edit, image, mask });
+        let prompt = format!("a cup {}", at % 9);
+        let task = PreferenceRecord::task(at.to_string(), source, prompt, candidates);
+        records.push(PreferenceRecord {
+            judgement: Some(Judgement::Ranking(shades.iter().map(rank).collect())),
+            annotator: Some("a lamp".to_owned()),
+            ..task
+        });
+    }
+    let path = folder.join("records.jsonl");
+    preference::write(&path, &records).unwrap();
+    path
+}
+
+fn tiny_training(n_steps: u64, training: TrainingConfig) -> TrainingConfig {
+    let report = ReportConfig { log_every: 1, validate_every: 5, sample_every: 0, checkpoint_every: 5 };
+    TrainingConfig { n_steps, batch_size: 6, report, ..training }
+}
+
+fn ranking_config(n_steps: u64) -> RankingRunConfig {
+    let mut config = RankingRunConfig::aesthetic();
+    let blip = &mut config.network.blip_config;
+    (blip.vision_config.hidden_size, blip.vision_config.intermediate_size) = (16, 32);
+    (blip.vision_config.num_hidden_layers, blip.vision_config.num_attention_heads) = (2, 2);
+    (blip.vision_config.image_size, blip.vision_config.patch_size) = (16, 8);
+    (blip.text_config.hidden_size, blip.text_config.encoder_hidden_size) = (16, 16);
+    (blip.text_config.intermediate_size, blip.text_config.num_hidden_layers) = (32, 2);
+    blip.text_config.num_attention_heads = 2;
+    config.network.mlp_widths = [8, 8, 4, 4];
+    config.held_out_percent = 40;
+    config.n_validation = 12;
+    config.training = tiny_training(n_steps, config.training);
+    config
+}
+
+struct Run<'a> {
+    config: &'a RankingRunConfig,
+    data: &'a [PathBuf],
+    init: Option<&'a Path>,
+    folder: &'a Path,
+}
+
+fn rank(run: &Run<'_>, world: &World, progress: &mut Warnings) -> byteedit_train::Result<Outcome> {
+    let inputs = RankingInputs { preferences: run.data, captions: None, skip_bad: 0, world, init: run.init };
+    let (device, stop) = (Device::default(), AtomicBool::new(false));
+    let context = RunContext { folder: run.folder, device: &device, progress, stop: &stop };
+    ranking::train(run.config, "aesthetic", &inputs, context)
+}
+
+#[test]
+fn an_aesthetic_reward_learns_what_is_preferred_and_goes_on_to_the_same_weights() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let data = [write_preferences(folder.path(), 40)];
+    let at_once = folder.path().join("at-once");
+    let config = ranking_config(60);
+    let run = Run { config: &config, data: &data, init: None, folder: &at_once };
+    assert_eq!(rank(&run, &world, &mut told).unwrap(), Outcome::Finished);
+    assert!(told.0.iter().any(|warning| warning.contains("a lamp")), "{:?}", told.0);
+    let log = read_log(&at_once.join("log.jsonl")).unwrap();
+    let accuracy = log.last().unwrap().values["validation/accuracy_preferences"];
+    assert!(accuracy > 0.9, "{accuracy}");
+    // Any folder of a reward is opened by what lies in it.
+    let reward = open(&at_once.join("aesthetic"), &Device::default()).unwrap();
+    assert!(reward.sees_prompt() && reward.sees_mask());
+
+    // The learning rate of a cosine depends on the length, so the run is stopped by a folder's copy of an earlier state.
+    let in_parts = folder.path().join("in-parts");
+    let constant = |n_steps| {
+        let mut config = ranking_config(n_steps);
+        config.training.learning_rate.decay = byteedit_train::optim::Decay::Constant;
+        config
+    };
+    for n_steps in [10, 20] {
+        let config = constant(n_steps);
+        rank(&Run { config: &config, data: &data, init: None, folder: &in_parts }, &world, &mut told)
+            .unwrap();
+    }
+    let whole = folder.path().join("whole");
+    let config = constant(20);
+    rank(&Run { config: &config, data: &data, init: None, folder: &whole }, &world, &mut told).unwrap();
+    let weights =
+        |run: &Path| fs::read(run.join("aesthetic").join(ImageRewardNetwork::WEIGHTS_FILE)).unwrap();
+    assert!(weights(&in_parts) == weights(&whole));
+}
+
+#[test]
+fn frozen_layers_and_a_run_without_patience_stay_where_they_were() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let data = [write_preferences(folder.path(), 30)];
+    let first = folder.path().join("first");
+    let config = ranking_config(10);
+    rank(&Run { config: &config, data: &data, init: None, folder: &first }, &world, &mut told).unwrap();
+    let init = first.join("aesthetic");
+    let second = folder.path().join("second");
+    let mut config = ranking_config(400);
+    (config.frozen_fraction, config.patience) = (0.5, 1);
+    // Far too fast to get better.
+    config.training.learning_rate.peak = 0.5;
+    config.training.learning_rate.warmup_steps = 0;
+    rank(&Run { config: &config, data: &data, init: Some(&init), folder: &second }, &world, &mut told)
+        .unwrap();
+    let log = read_log(&second.join("log.jsonl")).unwrap();
+    assert!(log.last().unwrap().step < 400, "it did not end early");
+    let note = log[0].note.as_ref().unwrap();
+    assert!(note.contains("warm start"), "{note}");
+    let load = |folder: &Path| load_component::<ImageRewardNetwork>(folder, &Device::default()).unwrap();
+    let (before, after) = (load(&init), load(&second.join("aesthetic")));
+    let change = |layer: usize| {
+        let weight = |network: &ImageRewardNetwork| {
+            network.blip.vision_model.encoder.layers[layer].mlp.fc1.weight.val()
+        };
+        (weight(&before) - weight(&after)).abs().max().into_scalar::<f32>()
+    };
+    assert!(change(0) == 0.0 && change(1) > 0.0, "{} {}", change(0), change(1));
+}
+
+#[test]
+fn captions_of_the_world_are_learned_and_say_nothing_by_themselves() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let mut config = ranking_config(10);
+    (config.p_world, config.n_validation, config.training.batch_size) = (1.0, 40, 12);
+    let run = Run { config: &config, data: &[], init: None, folder: folder.path() };
+    assert_eq!(rank(&run, &world, &mut told).unwrap(), Outcome::Finished);
+    let log = read_log(&folder.path().join("log.jsonl")).unwrap();
+    let figures = &log.last().unwrap().values;
+    let shuffled = figures["validation/accuracy_captions_shuffled"];
+    // Some 200 pairs; captions of one picture are drawn from the others', so there is nothing to know.
+    assert!((shuffled - 0.5).abs() < 0.15, "{shuffled}");
+    assert!(figures["validation/accuracy_captions"] > 0.4);
+}
+
+#[test]
+fn what_teaches_nothing_is_refused_by_name() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let data = [write_preferences(folder.path(), 12)];
+    let run_folder = folder.path().join("run");
+    let mut refused = |data: &[PathBuf], change: fn(&mut RankingRunConfig)| {
+        let mut config = ranking_config(2);
+        change(&mut config);
+        let run = Run { config: &config, data, init: None, folder: &run_folder };
+        rank(&run, &world, &mut told).unwrap_err().to_string()
+    };
+    assert!(refused(&[], |_| ()).contains("0 to learn from, 0 held out"));
+    assert!(refused(&data, |config| config.p_captions = 0.5).contains("`p_captions` is 0.5"));
+    assert!(refused(&data, |config| config.network.max_length = 4).contains("\"a cup"));
+    let ties = folder.path().join("ties.jsonl");
+    let mut records = preference::read(&data[0]).unwrap();
+    for record in &mut records {
+        record.judgement = Some(Judgement::Ranking(vec![1; record.candidates.len()]));
+    }
+    preference::write(&ties, &records).unwrap();
+    let message = refused(&[ties], |_| ());
+    assert!(message.contains("ties"), "{message}");
+    fs::remove_file(folder.path().join("3-1.png")).unwrap();
+    assert!(refused(&data, |_| ()).contains("there is no file 3-1.png"));
+}
+
+#[test]
+fn a_coherent_reward_finds_what_was_painted() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let path = write_preferences(folder.path(), 24);
+    // Stripes under the mask.
+    for record in preference::read(&path).unwrap() {
+        for candidate in &record.candidates {
+            let file = folder.path().join(&candidate.path);
+            let mut picture = Rgb8::open(&file).unwrap();
+            for at in 0..SIDE * SIDE {
+                let (x, y) = (at % SIDE, at / SIDE);
+                if (8..24).contains(&x) && (8..24).contains(&y) {
+                    picture.data[3 * at..3 * at + 3].fill(if x % 4 < 2 { 0 } else { 255 });
+                }
+            }
+            picture.write_png(&file).unwrap();
+        }
+    }
+    let vae = folder.path().join("vae");
+    tiny::write_vae(&vae);
+    let mut config = CoherentRunConfig::mini();
+    let body = &mut config.network.dinov2_config;
+    (body.hidden_size, body.num_hidden_layers, body.num_attention_heads) = (16, 1, 2);
+    (body.image_size, config.network.side) = (SIDE, SIDE);
+    (config.n_pictures, config.n_validation, config.held_out_percent) = (40, 8, 40);
+    // Random weights are no autoencoder.
+    config.real_through_vae = false;
+    config.training = tiny_training(40, config.training);
+    config.training.learning_rate.warmup_steps = 5;
+    let (device, stop, run) = (Device::default(), AtomicBool::new(false), folder.path().join("run"));
+    let records = [path];
+    let inputs = CoherentInputs { records: &records, world: &world, vae: &vae, init: None };
+    let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };
+    assert_eq!(coherent::train(&config, &inputs, context).unwrap(), Outcome::Finished);
+    let log = read_log(&run.join("log.jsonl")).unwrap();
+    let area = log.last().unwrap().values["validation/auc"];
+    assert!(area > 0.8, "{area}");
+    let network: CoherentNetwork = load_component(&run.join("coherent"), &device).unwrap();
+    assert_eq!(network.config().side, SIDE);
+
+    config.real_through_vae = true;
+    config.fake_region = Region::All;
+    config.training.n_steps = 2;
+    let run = folder.path().join("through-vae");
+    let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };
+    assert_eq!(coherent::train(&config, &inputs, context).unwrap(), Outcome::Finished);
+}
