@@ -6,6 +6,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;
+use serde::{Deserialize, Serialize};
 
 use crate::Region;
 
@@ -27,11 +28,24 @@ pub fn pairwise_loss(better: Tensor<1>, worse: Tensor<1>) -> Tensor<1> {
     reward_loss(better - worse)
 }
 
+/// Which pixels of a generated picture count as generated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FakeRegion {
+    /// All of them, as the paper has it.
+    #[default]
+    All,
+    /// What was repainted; the others have no label, since kept pixels of an edited picture are true ones that went
+    /// through the autoencoder, and telling these is not telling incoherence.
+    Mask,
+    /// What was repainted, and the others count as true. Where all pictures went through the autoencoder, they are; and
+    /// only then is it of no use to know a generated picture as a whole.
+    MaskAgainstRest,
+}
+
 /// What the coherent reward minimises: `-log σ(R(z)) - log(1 - σ(R(z')))`, averaged over the pixels `z` of true
-/// pictures and `z'` of generated ones (Ren et al. 2024, Eq. 6). Which of those count as generated is for
-/// `fake_region` to say: all, as the paper has it, or what was repainted. The others then have no label, since kept
-/// pixels of an edited picture are true ones that went through the autoencoder, and telling these is not telling
-/// incoherence. A picture without a repainted pixel adds nothing there.
+/// pictures and `z'` of generated ones (Ren et al. 2024, Eq. 6); which of those count as generated is for `fake_region`
+/// to say. A picture without a repainted pixel adds nothing there.
 ///
 /// # Shapes
 /// - `real`, `generated`: `[batch, 1, height, width]`, logits of "real"
@@ -41,10 +55,19 @@ pub fn coherence_loss(
     real: Tensor<4>,
     generated: Tensor<4>,
     edit_mask: &Tensor<4>,
-    fake_region: Region,
+    fake_region: FakeRegion,
 ) -> Tensor<1> {
+    let of_real = Region::All.mean(reward_loss(real), edit_mask);
     // 1 - σ(x) = σ(-x)
-    Region::All.mean(reward_loss(real), edit_mask) + fake_region.mean(reward_loss(generated.neg()), edit_mask)
+    let fake = reward_loss(generated.clone().neg());
+    match fake_region {
+        FakeRegion::All => of_real + Region::All.mean(fake, edit_mask),
+        FakeRegion::Mask => of_real + Region::Mask.mean(fake, edit_mask),
+        FakeRegion::MaskAgainstRest => {
+            let rest = edit_mask.clone().neg() + 1.0;
+            of_real + Region::Mask.mean(fake, edit_mask) + Region::Mask.mean(reward_loss(generated), &rest)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,12 +135,15 @@ mod tests {
     fn every_pixel_is_a_question_of_real_or_generated() {
         let (real, generated) = ([1.0, -2.0, 0.0, 3.0], [0.5, -1.0, 2.0, 0.0]);
         let edit_mask = map([0.0, 1.0, 1.0, 0.0]);
-        let loss = |region: Region| coherence_loss(map(real), map(generated), &edit_mask, region);
+        let loss = |region: FakeRegion| coherence_loss(map(real), map(generated), &edit_mask, region);
         let of_real = real.map(|x| softplus(-x)).iter().sum::<f64>() / 4.0;
         let of_all = generated.map(softplus).iter().sum::<f64>() / 4.0;
-        assert_values(loss(Region::All), &[of_real + of_all]);
-        assert_values(loss(Region::Mask), &[of_real + f64::midpoint(softplus(-1.0), softplus(2.0))]);
-        let untouched = coherence_loss(map(real), map(generated), &map([0.0; 4]), Region::Mask);
+        assert_values(loss(FakeRegion::All), &[of_real + of_all]);
+        let of_mask = f64::midpoint(softplus(-1.0), softplus(2.0));
+        assert_values(loss(FakeRegion::Mask), &[of_real + of_mask]);
+        let of_rest = f64::midpoint(softplus(-0.5), softplus(0.0));
+        assert_values(loss(FakeRegion::MaskAgainstRest), &[of_real + of_mask + of_rest]);
+        let untouched = coherence_loss(map(real), map(generated), &map([0.0; 4]), FakeRegion::Mask);
         assert_values(untouched, &[of_real]);
     }
 }

@@ -13,7 +13,8 @@ use byteedit_data::preference::{self, Candidate, Judgement, PreferenceRecord, So
 use byteedit_data::{Mask, Rgb8, Stream, Task, World};
 use byteedit_models::Component;
 use byteedit_models::store::load_component;
-use byteedit_reward::{CoherentNetwork, ImageRewardNetwork, Region, open};
+use byteedit_reward::losses::FakeRegion;
+use byteedit_reward::{CoherentNetwork, ImageRewardNetwork, open};
 use byteedit_train::reward::coherent::{self, CoherentInputs, CoherentRunConfig};
 use byteedit_train::reward::ranking::{self, RankingInputs, RankingRunConfig};
 use byteedit_train::run::read_log;
@@ -236,8 +237,8 @@ fn a_coherent_reward_finds_what_was_painted() {
     (config.n_pictures, config.n_validation, config.held_out_percent) = (40, 8, 40);
     // Random weights are no autoencoder.
     config.real_through_vae = false;
-    config.training = tiny_training(40, config.training);
-    config.training.learning_rate.warmup_steps = 5;
+    config.training = tiny_training(150, config.training);
+    (config.training.learning_rate.peak, config.training.learning_rate.warmup_steps) = (3e-3, 5);
     let (device, stop, run) = (Device::default(), AtomicBool::new(false), folder.path().join("run"));
     let records = [path];
     let inputs = CoherentInputs { records: &records, world: &world, vae: &vae, init: None };
@@ -250,7 +251,7 @@ fn a_coherent_reward_finds_what_was_painted() {
     assert_eq!(network.config().side, SIDE);
 
     config.real_through_vae = true;
-    config.fake_region = Region::All;
+    config.fake_region = FakeRegion::All;
     config.training.n_steps = 2;
     let run = folder.path().join("through-vae");
     let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };

@@ -14,9 +14,15 @@ const MB: u64 = 1_000_000;
 const MAX_REPOSITORY: u64 = 200 * MB;
 /// A folder of weights below `models/`.
 const MAX_WEIGHTS: u64 = 30 * MB;
-/// Weights with a limit of their own. Judge and annotator have 5 MB together.
-const SMALL_WEIGHTS: [(&str, u64); 3] =
-    [("models/mini", 22 * MB), ("models/judge", 5 * MB / 2), ("models/annotator", 5 * MB / 2)];
+/// Weights with a limit of their own. Judge and annotator have 5 MB together, the rewards 10.
+const SMALL_WEIGHTS: [(&str, u64); 6] = [
+    ("models/mini", 22 * MB),
+    ("models/judge", 5 * MB / 2),
+    ("models/annotator", 5 * MB / 2),
+    ("models/aesthetic", 4 * MB),
+    ("models/alignment", 4 * MB),
+    ("models/coherent", 2 * MB),
+];
 const WORLD_PACK: (&str, u64) = ("assets/world/world.pack", 8 * MB);
 
 /// Measures the committed data and, where there is a git repository, its objects.

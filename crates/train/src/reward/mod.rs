@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! preferences ──► one prompt, several pictures ──┐
-//! captions ─────► one picture, several texts ────┼─► Group ─► ranking: R_α, R_β      (Eqs. 1 and 5)
+//! captions ─────► one picture, several texts ────┼─► Group ─► ranking: R_α, R_β
 //! world ────────► one picture, several texts ────┘
-//! candidates, true pictures ─────────────────────────────► coherent: R_γ, by pixels  (Eq. 6)
+//! candidates, true pictures ─────────────────────────────► coherent: R_γ, by pixels
 //! ```
 //!
 //! What an aesthetic and an alignment reward learn from differs, not how: both rank. Which of two answers is better is

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use byteedit_models::Component;
 use byteedit_models::dinov2::Dinov2Config;
-use byteedit_reward::{CoherentConfig, CoherentNetwork, Region};
+use byteedit_reward::losses::FakeRegion;
+use byteedit_reward::{CoherentConfig, CoherentNetwork};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
@@ -30,7 +31,7 @@ pub struct CoherentRunConfig {
     pub init_sha256: Option<String>,
     /// Which pixels of a generated picture count as generated. The paper has `all`; then, where the others went through
     /// the autoencoder and the true ones did not, telling that is all there is to learn.
-    pub fake_region: Region,
+    pub fake_region: FakeRegion,
     /// Whether all pictures go through the autoencoder first, so that its traces tell nothing. The paper has none of it.
     pub real_through_vae: bool,
     /// Most generated pictures, and true ones, that are held in memory.
@@ -71,7 +72,7 @@ impl CoherentRunConfig {
             data_sha256: String::new(),
             vae_sha256: String::new(),
             init_sha256: None,
-            fake_region: Region::Mask,
+            fake_region: FakeRegion::MaskAgainstRest,
             real_through_vae: true,
             n_pictures: 2000,
             p_photograph: 0.3,

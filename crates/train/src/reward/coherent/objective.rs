@@ -1,4 +1,5 @@
-//! What the training loop asks of a coherent reward: Eq. 6 on pairs of a true and a generated picture.
+//! What the training loop asks of a coherent reward: Ren et al. 2024, Eq. 6 on pairs of a true and a
+//! generated picture.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,7 +35,7 @@ pub(super) struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    /// Eq. 6 of equally many true and generated pictures.
+    /// The loss of equally many true and generated pictures.
     ///
     /// # Shapes
     /// - returns `[batch]`, and the logits of generated pictures, `[batch, 1, height, width]`

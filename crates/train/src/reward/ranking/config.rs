@@ -9,7 +9,7 @@ use byteedit_reward::{ImageRewardConfig, ImageRewardNetwork, Region, Standardisa
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule, MuonConfig};
+use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
 use crate::run::read_config;
 use crate::training::{MAX_HELD_OUT, ReportConfig, TrainingConfig};
 use crate::{Result, TrainError};
@@ -34,6 +34,9 @@ pub struct RankingRunConfig {
     pub p_captions: f32,
     /// Most wrong captions of a picture.
     pub n_wrong: usize,
+    /// Weight of the contrastive loss of BLIP's pre-training (Li et al. 2022, Section 3.2) between the world's pictures of a
+    /// step and their captions, by which encoders that know nothing find to each other; 0 for none.
+    pub contrast: f64,
     /// Where candidates have scores, the ones that count.
     pub axis: Axis,
     /// Probability that a group is shown with left and right exchanged.
@@ -64,6 +67,7 @@ impl RankingRunConfig {
             p_world: 0.0,
             p_captions: 0.0,
             n_wrong: 4,
+            contrast: 0.0,
             axis: Axis::Structure,
             p_mirror: 0.5,
             frozen_fraction: 0.0,
@@ -77,7 +81,7 @@ impl RankingRunConfig {
 
     /// The small alignment reward: mostly captions, true and wrong ones, of the mini world, and preferences.
     pub fn alignment() -> Self {
-        Self { p_world: 0.7, training: mini_training(2405, 3000, 32), ..Self::aesthetic() }
+        Self { p_world: 0.7, contrast: 1.0, training: mini_training(2405, 3000, 32), ..Self::aesthetic() }
     }
 
     /// Reads the resolved configuration of a run.
@@ -108,6 +112,9 @@ impl RankingRunConfig {
         }
         if let Some(share) = self.dropout.into_iter().find(|&share| share >= 1.0) {
             return Err(TrainError::config("dropout", share, "below 1: something must be left"));
+        }
+        if !(self.contrast >= 0.0 && self.contrast.is_finite()) {
+            return Err(TrainError::config("contrast", self.contrast, "0 or more"));
         }
         if self.n_wrong == 0 {
             return Err(TrainError::config("n_wrong", 0, "1 or more"));
@@ -174,7 +181,7 @@ pub(in crate::reward) fn mini_training(seed: u64, n_steps: u64, batch_size: usiz
         n_accumulate: 1,
         learning_rate: LrSchedule { peak: 1e-3, warmup_steps: 50, decay: Decay::Cosine { floor: 0.02 } },
         optimizer: AdamWConfig::default(),
-        muon: Some(MuonConfig::default()),
+        muon: None,
         max_grad_norm: 1.0,
         ema: EmaConfig { decay: 0.99 },
         report: ReportConfig { log_every: 10, validate_every: 100, sample_every: 0, checkpoint_every: 100 },
@@ -215,6 +222,7 @@ mod tests {
             (message(|c| c.dropout[1] = 1.0), "`dropout` is 1"),
             (message(|c| c.frozen_fraction = -0.1), "`frozen_fraction` is -0.1"),
             (message(|c| c.held_out_percent = 0), "`held_out_percent` is 0"),
+            (message(|c| c.contrast = -1.0), "`contrast` is -1"),
             (message(|c| c.patience = 0), "`patience` is 0"),
             (message(|c| c.n_wrong = 0), "`n_wrong` is 0"),
             (message(|c| c.n_validation = 1), "`n_validation` is 1"),

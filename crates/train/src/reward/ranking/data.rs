@@ -25,6 +25,16 @@ pub(super) struct Group {
     pub(super) items: Vec<Item>,
     /// Numbers of two items, the better first.
     pub(super) pairs: Vec<[usize; 2]>,
+    /// What the first item says of the first picture, where that is known.
+    pub(super) said: Option<Said>,
+}
+
+/// What a caption of the world says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    concept: Option<usize>,
+    /// None if it names no colour.
+    color: Option<ColorWord>,
 }
 
 /// What gets a score.
@@ -160,8 +170,10 @@ impl<'a> Comparisons<'a> {
         let masks = MaskStrategy { instance: InstanceMasks::other_boxes(), ..MaskStrategy::default() };
         let sample = self.world.sample_with(&SampleSpec::new(Task::Edit, split, seed), &masks, index)?;
         Ok(Told {
-            concept: sample.object.map(|object| object.concept),
-            color: sample.caption.split(' ').find_map(ColorWord::from_name),
+            said: Said {
+                concept: sample.object.map(|object| object.concept),
+                color: sample.caption.split(' ').find_map(ColorWord::from_name),
+            },
             caption: sample.caption,
             seen: Seen { picture: sample.truth, edit_mask: sample.edit_mask },
         })
@@ -171,21 +183,23 @@ impl<'a> Comparisons<'a> {
 /// A composite and its caption.
 #[derive(Clone, Debug)]
 struct Told {
-    concept: Option<usize>,
-    /// The colour that the caption says, if it says one.
-    color: Option<ColorWord>,
+    said: Said,
     caption: String,
     seen: Seen,
 }
 
-impl Told {
-    /// How much another's caption has in common with this picture; `None` if it may be true of it.
-    fn nearness_of(&self, other: &Self) -> Option<usize> {
+impl Said {
+    /// How much another picture's caption has in common with this one's; `None` if it may be true of both.
+    fn nearness_of(self, other: Self) -> Option<usize> {
         let is_other_concept = self.concept != other.concept;
-        let is_other_color = self.color.zip(other.color).is_some_and(|(own, other)| own != other);
         let has_same_color = self.color.is_some() && self.color == other.color;
-        (is_other_concept || is_other_color)
-            .then_some(usize::from(!is_other_concept) + usize::from(has_same_color))
+        self.is_wrong_of(other).then_some(usize::from(!is_other_concept) + usize::from(has_same_color))
+    }
+
+    /// Whether it is known to be wrong of the picture of another.
+    pub(super) fn is_wrong_of(self, other: Self) -> bool {
+        let is_other_color = self.color.zip(other.color).is_some_and(|(own, other)| own != other);
+        self.concept != other.concept || is_other_color
     }
 }
 
@@ -218,7 +232,7 @@ fn compared(drawn: Vec<Drawn>, n_wrong: usize) -> Vec<Group> {
     // Neighbours in the batch come last, so that equally near ones are drawn evenly.
     let pairs = (1..n).flat_map(|step| (0..n - step).map(move |at| (at, at + step)));
     let mut near: Vec<(usize, (usize, usize))> =
-        pairs.filter_map(|(a, b)| Some((told(a)?.nearness_of(told(b)?)?, (a, b)))).collect();
+        pairs.filter_map(|(a, b)| Some((told(a)?.said.nearness_of(told(b)?.said)?, (a, b)))).collect();
     near.sort_by_key(|(nearness, _)| std::cmp::Reverse(*nearness));
     let mut wrong: Vec<Vec<String>> = vec![Vec::new(); n];
     for (_, (a, b)) in near {
@@ -231,7 +245,9 @@ fn compared(drawn: Vec<Drawn>, n_wrong: usize) -> Vec<Group> {
     }
     let group = |(drawn, wrong): (Drawn, Vec<String>)| match drawn {
         Drawn::Group(group) => group,
-        Drawn::World(Told { caption, seen, .. }) => captioned(seen, std::iter::once(caption).chain(wrong)),
+        Drawn::World(Told { said, caption, seen }) => {
+            Group { said: Some(said), ..captioned(seen, std::iter::once(caption).chain(wrong)) }
+        }
     };
     drawn.into_iter().zip(wrong).map(group).collect()
 }
@@ -240,7 +256,7 @@ fn compared(drawn: Vec<Drawn>, n_wrong: usize) -> Vec<Group> {
 fn captioned(seen: Seen, texts: impl Iterator<Item = String>) -> Group {
     let items: Vec<Item> = texts.map(|text| Item { picture: 0, text }).collect();
     let pairs = (1..items.len()).map(|wrong| [0, wrong]).collect();
-    Group { pictures: vec![seen], items, pairs }
+    Group { pictures: vec![seen], items, pairs, said: None }
 }
 
 impl Judged {
@@ -248,7 +264,8 @@ impl Judged {
         let Self { folder, record, pairs } = self;
         let pictures = record.candidates.iter().map(|candidate| Seen::read(folder, record, candidate));
         let items = (0..record.candidates.len()).map(|picture| Item { picture, text: record.prompt.clone() });
-        Ok(Group { pictures: pictures.collect::<Result<_>>()?, items: items.collect(), pairs: pairs.clone() })
+        let (pictures, items) = (pictures.collect::<Result<_>>()?, items.collect());
+        Ok(Group { pictures, items, pairs: pairs.clone(), said: None })
     }
 }
 
@@ -314,7 +331,7 @@ mod tests {
 
     fn told(concept: usize, color: Option<ColorWord>, caption: &str) -> Told {
         let seen = Seen { picture: Rgb8::filled(2, 2, [0; 3]), edit_mask: Mask::full(2, 2) };
-        Told { concept: Some(concept), color, caption: caption.to_owned(), seen }
+        Told { said: Said { concept: Some(concept), color }, caption: caption.to_owned(), seen }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod config;
 mod data;
 mod frozen;
+mod model;
 mod objective;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub use config::RankingRunConfig;
 pub(super) use config::mini_training;
 
 use self::data::{Comparisons, Files};
+use self::model::RankingModel;
 use self::objective::Ranking;
 use super::keeper::Keeper;
 use super::vocabulary::vocab_txt;
@@ -83,7 +85,9 @@ pub fn train(
     let keeper = Keeper::new(folder.join(name), &config.data_sha256, &annotators, config.training.seed)
         .with(VOCAB, start.vocab_txt);
     let objective = Ranking::new(&config, data, &start.tokenizer, keeper, device)?;
-    let training = Training::start(config.training, &run, progress, objective, start.network, device)?;
+    let model =
+        RankingModel::new(start.network, &mut Init::seeded(device, config.training.seed.wrapping_add(1)));
+    let training = Training::start(config.training, &run, progress, objective, model, device)?;
     Ok(training.run(stop)?.outcome)
 }
 

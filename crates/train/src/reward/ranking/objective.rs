@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use byteedit_models::Component;
 use byteedit_models::flops::{TRAINING_FACTOR, blip};
 use byteedit_models::tokenizer::BertTokenizer;
 use byteedit_reward::losses::pairwise_loss;
@@ -12,6 +11,8 @@ use byteedit_reward::{ImageRewardNetwork, Standardisation, tokens};
 
 use super::RankingRunConfig;
 use super::data::{Comparisons, Group};
+use super::frozen::is_frozen;
+use super::model::{RankingModel, Texts};
 use crate::Result;
 use crate::random::{Use, stream};
 use crate::reward::keeper::Keeper;
@@ -37,6 +38,8 @@ pub(super) struct Ranking<'a> {
 struct Scored {
     /// `[items]`
     scores: Tensor<1>,
+    /// `[pictures, 1 + patches, hidden_size]`
+    picture: Tensor<3>,
     /// Numbers of the items of a pair over all groups, the better first. All count alike: a caption that is as often wrong
     /// as it is true would not be so by weight otherwise.
     pairs: Vec<[usize; 2]>,
@@ -76,10 +79,36 @@ impl<'a> Ranking<'a> {
             n_pictures += group.pictures.len();
         }
         let places = Tensor::<1, Int>::from_data(places.as_slice(), self.device);
-        let picture = model.picture_tokens(seen).select(0, places);
-        let (ids, is_padding) = tokens(self.tokenizer, &texts, model.config().max_length, self.device);
-        let features = model.features(&picture, ids, is_padding);
-        Ok(Scored { scores: model.mlp.forward_dropping(features, kept), pairs })
+        let picture = model.picture_tokens(seen);
+        let Texts { ids, is_padding } = self.texts(&texts);
+        let features = model.features(&picture.clone().select(0, places), ids, is_padding);
+        Ok(Scored { scores: model.mlp.forward_dropping(features, kept), picture, pairs })
+    }
+
+    fn texts(&self, texts: &[String]) -> Texts {
+        let (ids, is_padding) = tokens(self.tokenizer, texts, self.config.network.max_length, self.device);
+        Texts { ids, is_padding }
+    }
+
+    /// The contrastive loss of the groups of which it is known what they say.
+    fn contrast(&self, model: &RankingModel, groups: &[Group], picture: &Tensor<3>) -> Tensor<1> {
+        let (mut places, mut texts, mut said, mut n_pictures) =
+            (Vec::<i64>::new(), Vec::new(), Vec::new(), 0);
+        for group in groups {
+            if let Some(it) = group.said {
+                places.push(n_pictures);
+                texts.push(group.items[0].text.clone());
+                said.push(it);
+            }
+            n_pictures += group.pictures.len() as i64;
+        }
+        if said.len() < 2 {
+            return model.nothing();
+        }
+        let is_wrong: Vec<bool> =
+            said.iter().flat_map(|own| said.iter().map(|other| other.is_wrong_of(*own))).collect();
+        let places = Tensor::<1, Int>::from_data(places.as_slice(), self.device);
+        model.contrast(picture.clone().select(0, places), self.texts(&texts), &is_wrong)
     }
 
     /// Nothing is dropped.
@@ -87,7 +116,7 @@ impl<'a> Ranking<'a> {
         let mut answers = Answers::default();
         for groups in groups.chunks(BATCH) {
             let ones = |_, shape| Tensor::ones(shape, self.device);
-            let Scored { scores, pairs } = self.scored(model, groups, ones)?;
+            let Scored { scores, pairs, .. } = self.scored(model, groups, ones)?;
             let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
             for [better, worse] in pairs {
                 let difference = scores[better] - scores[worse];
@@ -121,32 +150,45 @@ impl Answers {
 }
 
 impl Objective for Ranking<'_> {
-    type Model = ImageRewardNetwork;
+    type Model = RankingModel;
 
-    fn loss(&mut self, model: &ImageRewardNetwork, _n_images: u64, first: u64) -> Result<Loss> {
+    fn loss(&mut self, model: &RankingModel, _n_images: u64, first: u64) -> Result<Loss> {
         let RankingRunConfig { training, dropout, .. } = self.config;
         let groups = self.data.groups(first..first + training.batch_size as u64)?;
         let kept = |place: usize, shape: [usize; 2]| {
             let (index, p) = (first * dropout.len() as u64 + place as u64, dropout[place]);
             kept(training.seed, index, p, shape, self.device)
         };
-        let Scored { scores, pairs } = self.scored(model, &groups, kept)?;
+        let Scored { scores, picture, pairs } = self.scored(&model.network, &groups, kept)?;
+        let contrast = match self.config.contrast {
+            0.0 => None,
+            weight => Some((weight, self.contrast(model, &groups, &picture))),
+        };
         let of = |which: usize| {
             let items: Vec<i64> = pairs.iter().map(|pair| pair[which] as i64).collect();
             scores.clone().select(0, Tensor::<1, Int>::from_data(items.as_slice(), self.device))
         };
-        if pairs.is_empty() {
+        let mut parts = Vec::new();
+        let mut total = if pairs.is_empty() {
             // A small batch of pictures of one thing has nothing to compare.
-            return Ok(Loss { total: scores.sum() * 0.0, parts: Vec::new() });
+            scores.sum() * 0.0
+        } else {
+            let (better, worse) = (of(0), of(1));
+            let differences = (better.clone() - worse.clone()).into_data();
+            let n_right = differences.iter::<f32>().filter(|&difference| difference > 0.0).count();
+            let accuracy = Tensor::from_data([n_right as f32 / pairs.len() as f32], self.device);
+            parts.push(("accuracy", accuracy));
+            pairwise_loss(better, worse).mean()
+        };
+        if let Some((weight, contrast)) = contrast {
+            total = total + contrast.clone() * weight;
+            parts.push(("contrast", contrast));
         }
-        let (better, worse) = (of(0), of(1));
-        let differences = (better.clone() - worse.clone()).into_data();
-        let n_right = differences.iter::<f32>().filter(|&difference| difference > 0.0).count();
-        let accuracy = Tensor::from_data([n_right as f32 / pairs.len() as f32], self.device);
-        Ok(Loss { total: pairwise_loss(better, worse).mean(), parts: vec![("accuracy", accuracy)] })
+        Ok(Loss { total, parts })
     }
 
-    fn validate(&self, model: &ImageRewardNetwork) -> Result<BTreeMap<String, f64>> {
+    fn validate(&self, model: &RankingModel) -> Result<BTreeMap<String, f64>> {
+        let model = &model.network;
         let mut figures = BTreeMap::new();
         let p_captions = f64::from(self.config.p_world + self.config.p_captions);
         let mut loss = 0.0;
@@ -170,7 +212,7 @@ impl Objective for Ranking<'_> {
         Ok(figures)
     }
 
-    fn sample(&self, _model: &ImageRewardNetwork, _path: &Path) -> Result<()> {
+    fn sample(&self, _model: &RankingModel, _path: &Path) -> Result<()> {
         Ok(())
     }
 
@@ -184,7 +226,11 @@ impl Objective for Ranking<'_> {
     }
 
     fn is_frozen(&self, name: &str) -> bool {
-        super::frozen::is_frozen(&self.config.network.blip_config, self.config.frozen_fraction, name)
+        let RankingRunConfig { network, contrast, frozen_fraction, .. } = self.config;
+        match name.strip_prefix("network.") {
+            Some(name) => is_frozen(&network.blip_config, *frozen_fraction, name),
+            None => *contrast == 0.0 && RankingModel::is_projection(name),
+        }
     }
 
     fn patience(&self) -> Option<u64> {
@@ -192,7 +238,8 @@ impl Objective for Ranking<'_> {
     }
 
     /// With the mean and deviation of its scores of held-out generations, or of true pictures where there are none.
-    fn keep(&self, model: &ImageRewardNetwork) -> Result<()> {
+    fn keep(&self, model: &RankingModel) -> Result<()> {
+        let model = &model.network;
         let groups = if self.held_out.is_empty() { &self.held_out_captions } else { &self.held_out };
         let raw = self.asked(model, groups)?.scores;
         // Scores that are all the same are a start from which nothing was learned yet.
