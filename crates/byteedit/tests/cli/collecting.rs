@@ -95,6 +95,70 @@ fn the_annotator_ranks_every_task_and_says_what_it_is() {
     assert!(report["n_pairs"].as_u64().unwrap() > 0 && report["problems"].as_array().unwrap().is_empty());
 }
 
+/// A reward of a few hundred weights.
+const SMALL: [&str; 20] = [
+    "network.blip_config.vision_config.hidden_size=16",
+    "network.blip_config.vision_config.intermediate_size=16",
+    "network.blip_config.vision_config.num_hidden_layers=1",
+    "network.blip_config.vision_config.num_attention_heads=2",
+    "network.blip_config.vision_config.image_size=16",
+    "network.blip_config.text_config.hidden_size=16",
+    "network.blip_config.text_config.encoder_hidden_size=16",
+    "network.blip_config.text_config.intermediate_size=16",
+    "network.blip_config.text_config.num_hidden_layers=1",
+    "network.blip_config.text_config.num_attention_heads=2",
+    "network.mlp_widths=[8,8,4,4]",
+    "p_world=0.5",
+    "p_captions=0.5",
+    "held_out_percent=50",
+    "n_validation=4",
+    "training.n_steps=3",
+    "training.batch_size=4",
+    "training.report.validate_every=1",
+    "training.report.log_every=1",
+    "training.learning_rate.warmup_steps=1",
+];
+
+#[test]
+fn what_was_collected_makes_a_reward_that_scores_and_is_examined() {
+    let bench = Workbench::new();
+    collect(&bench, "feedback", 12);
+    bench.run(&["data", "annotate", "feedback", "--noise", "0"]).done();
+    let aligned = bench.run(&["data", "align", "feedback", "--min-confidence", "0", "--json"]).done().json();
+    let report = &aligned["report"];
+    let n = report["n_matching"].as_u64().unwrap() + report["n_mismatched"].as_u64().unwrap();
+    let captions = lines(&bench, "feedback/align.jsonl");
+    assert_eq!(captions.len() as u64, n);
+    assert!(captions.iter().all(|line| line["better"] != line["worse"][0] && line["annotator"].is_string()));
+
+    let mut train =
+        vec!["train", "reward", "alignment", "--run", "run", "--captions", "feedback/align.jsonl"];
+    train.extend(SMALL.iter().flat_map(|value| ["--set", value]));
+    let trained = bench.run(&train).done();
+    assert_eq!(trained.stdout.trim(), "run/alignment");
+    assert!(trained.stderr.contains("learns what simulated-align thinks"), "{}", trained.stderr);
+
+    let score = ["score", "--reward", "run/alignment", "feedback/tasks.jsonl", "--json"];
+    let scores = bench.run(&score).done().stdout;
+    assert_eq!(scores.lines().count(), 36);
+    let examine = [
+        "eval",
+        "reward",
+        "--reward",
+        "run/alignment",
+        "feedback/structure.jsonl",
+        "--out",
+        "exam",
+        "--json",
+    ];
+    bench.run(&examine).done();
+    for name in ["report.json", "report.md", "calibration.svg", "sheet.png"] {
+        assert!(bench.path(&format!("exam/{name}")).is_file(), "{name}");
+    }
+    // Its folder is a run's, and no collection nor a classifier's.
+    refused(&bench.run(&["train", "export", "run", "--out", "out"]), &["`train reward`"]);
+}
+
 #[test]
 fn bad_input_is_named() {
     let bench = Workbench::new();
