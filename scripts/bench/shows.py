@@ -26,6 +26,8 @@ COMPARISONS = {
     "unet": ["unet", *SD15, "--size", "512", "--batch", "2"],
     "vae-decode": ["vae", *SD15, "--size", "512", "--part", "decode"],
     "vae-encode": ["vae", *SD15, "--size", "512", "--part", "encode"],
+    "reward-blip": ["reward", "--network", "blip-l", "--batch", "4"],
+    "reward-clip": ["reward", "--network", "clip-l", "--batch", "4"],
     "edit": ["edit", *SD15, "--size", "512", "--steps", "8"],
 }
 

@@ -2,6 +2,7 @@
 //! multiply-add. Norms, activations and sums are left out, being a few per cent.
 
 use crate::blip::BlipConfig;
+use crate::clip::CLIPConfig;
 use crate::dinov2::Dinov2Config;
 use crate::layers::{self, Layer, Op};
 use crate::text::CLIPTextConfig;
@@ -64,6 +65,17 @@ pub fn blip(config: &BlipConfig, n_tokens: usize) -> (f64, f64) {
     (picture, reading + text.num_hidden_layers as f64 * looking)
 }
 
+/// Floating-point operations of CLIP's image encoder on a picture, and of its text encoder on a text of the full length,
+/// each with its projection.
+pub fn clip(config: &CLIPConfig) -> (f64, f64) {
+    let CLIPConfig { text_config: text, vision_config: vision, projection_dim, .. } = config;
+    let (width, n_patches) = (vision.hidden_size, vision.n_patches());
+    let picture = conv(3, width, vision.patch_size, n_patches)
+        + encoder(vision.num_hidden_layers, [width, vision.intermediate_size], 1 + n_patches)
+        + conv(width, *projection_dim, 1, 1);
+    (picture, clip_text(text) + conv(text.hidden_size, *projection_dim, 1, 1))
+}
+
 /// Floating-point operations of `DINOv2` on a picture of `side x side` pixels.
 pub fn dinov2(config: &Dinov2Config, side: usize) -> f64 {
     let (width, n_patches) = (config.hidden_size, (side / config.patch_size).pow(2));
@@ -118,7 +130,7 @@ pub fn clip_text(config: &CLIPTextConfig) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presets::{Preset, sd15_inpaint};
+    use crate::presets::{Preset, clip_vit_l, sd15_inpaint};
 
     fn vae(widths: &str) -> AutoencoderKLConfig {
         let json = format!(
@@ -161,6 +173,15 @@ mod tests {
             (vae_decoder(&vae, 512), 2514.52),
             (clip_text(&text_encoder), 13.30),
         ] {
+            assert!((ours / 1e9 / counted - 1.0).abs() < 0.01, "{} GFLOP, not {counted}", ours / 1e9);
+        }
+    }
+
+    /// What `docs/model_profile.csv` of `open_clip` says of `ViT-L-14`.
+    #[test]
+    fn the_counts_of_clip_are_those_of_open_clip() {
+        let (picture, text) = clip(&clip_vit_l());
+        for (ours, counted) in [(picture, 162.03), (text, 13.30)] {
             assert!((ours / 1e9 / counted - 1.0).abs() < 0.01, "{} GFLOP, not {counted}", ours / 1e9);
         }
     }

@@ -38,6 +38,7 @@ pub(crate) enum BenchVerb {
     Norm(BenchKernelArgs),
     Unet(BenchUnetArgs),
     Vae(BenchVaeArgs),
+    Reward(BenchRewardArgs),
     TrainStep(BenchTrainStepArgs),
     Edit(BenchEditArgs),
 }
@@ -193,6 +194,42 @@ pub(crate) enum VaePartArg {
     Encode,
     /// Latents to pixels
     Decode,
+}
+
+/// Time reward models of random weights: pictures to scores, and back to the gradient of the pixels
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit bench reward --batch 4
+  byteedit bench reward --network blip-l --pass training
+
+Pictures are square and as large as the network sees them. With --pass training the weights stay as they are: only
+the pixels have a gradient, as where a model learns from a reward.")]
+pub(crate) struct BenchRewardArgs {
+    /// One network alone (default: blip-l, then clip-l)
+    #[arg(long, value_enum)]
+    pub(crate) network: Option<RewardNetworkArg>,
+    /// Pictures at once, each with its text
+    #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
+    pub(crate) batch: u32,
+    /// The forward pass alone, or forward and back to the pixels (default: one after the other)
+    #[arg(long, value_enum)]
+    pub(crate) pass: Option<PassArg>,
+    #[command(flatten)]
+    pub(crate) run: BenchRunArgs,
+}
+
+/// The network of a reward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RewardNetworkArg {
+    /// That of `ImageReward-v1.0`: BLIP with a ViT-L/16, 224 px and 35 tokens
+    BlipL,
+    /// CLIP with a ViT-L/14, both encoders, 224 px and 77 tokens
+    ClipL,
+    /// What `train reward aesthetic` and `alignment` train: 1.4 M parameters, 48 px
+    BlipMini,
+    /// What `train reward coherent` trains: 0.5 M parameters, 128 px
+    CoherentMini,
 }
 
 /// Time training steps as `train base` and `train vae` make them: forward, backward, clipping, `AdamW` and

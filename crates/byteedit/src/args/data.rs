@@ -216,9 +216,12 @@ pub(crate) struct DataAlignArgs {
     #[arg(value_name = "DIR")]
     pub(crate) collection: PathBuf,
     /// How sure the program must be of what it sees
-    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.6, allow_negative_numbers = true,
+    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.3, allow_negative_numbers = true,
         value_parser = not_negative)]
     pub(crate) min_confidence: f64,
+    /// Wrong captions of each picture
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) n_wrong: usize,
     /// Who says what the pictures show: `built-in`, or a folder that `train annotator` wrote
     #[arg(long, value_name = "built-in|DIR", default_value = ANNOTATOR)]
     pub(crate) annotator: String,

@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use bench::{
-    BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchRunArgs, BenchSelectArgs,
-    BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs, BenchVerb, DtypeArg, PassArg, TrainPartArg, VaePartArg,
+    BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchRewardArgs, BenchRunArgs,
+    BenchSelectArgs, BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs, BenchVerb, DtypeArg, PassArg,
+    RewardNetworkArg, TrainPartArg, VaePartArg,
 };
 pub(crate) use data::{
     ANNOTATOR, DataAlignArgs, DataAnnotateArgs, DataArgs, DataCandidatesArgs, DataCheckArgs, DataExportArgs,

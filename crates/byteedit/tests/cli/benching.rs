@@ -89,6 +89,25 @@ fn networks_and_training_steps_are_timed() {
 }
 
 #[test]
+fn rewards_are_timed_forward_and_back_to_the_pixels() {
+    for (network, side) in [("blip-mini", 48), ("coherent-mini", 128)] {
+        let arguments =
+            [&["bench", "reward", "--network", network, "--batch", "2"][..], &ONCE, &["0"]].concat();
+        let report = Workbench::new().run(&arguments).done().json();
+        assert_eq!(report["config"], network);
+        let cases = report["cases"].as_array().unwrap();
+        let [forward, training] = &cases[..] else { panic!("{network}: {cases:?}") };
+        for (case, pass) in [(forward, "forward"), (training, "training")] {
+            assert_eq!((&case["shape"]["pass"], &case["shape"]["side"]), (&pass.into(), &side.into()));
+            assert!(number(case, "weights_bytes") > 0.0);
+            let rate = 2.0 / number(&case["seconds"], "median");
+            assert!((rate / number(case, "images_per_second") - 1.0).abs() < 1e-9);
+        }
+        assert!((number(training, "gflop") / number(forward, "gflop") - 2.0).abs() < 1e-9);
+    }
+}
+
+#[test]
 fn a_whole_edit_is_timed_in_its_parts() {
     let cases = cases(&["edit", "--steps", "2"]);
     let [case] = &cases[..] else { panic!("{cases:?}") };

@@ -129,7 +129,13 @@ fn what_was_collected_makes_a_reward_that_scores_and_is_examined() {
     let n = report["n_matching"].as_u64().unwrap() + report["n_mismatched"].as_u64().unwrap();
     let captions = lines(&bench, "feedback/align.jsonl");
     assert_eq!(captions.len() as u64, n);
-    assert!(captions.iter().all(|line| line["better"] != line["worse"][0] && line["annotator"].is_string()));
+    for line in &captions {
+        let worse = line["worse"].as_array().unwrap();
+        assert!(
+            worse.len() == 4 && !worse.contains(&line["better"]) && line["annotator"].is_string(),
+            "{line}"
+        );
+    }
 
     let mut train =
         vec!["train", "reward", "alignment", "--run", "run", "--captions", "feedback/align.jsonl"];

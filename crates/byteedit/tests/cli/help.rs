@@ -41,6 +41,7 @@ fn every_verb_shows_an_example() {
         &["bench", "norm"],
         &["bench", "unet"],
         &["bench", "vae"],
+        &["bench", "reward"],
         &["bench", "train-step"],
         &["bench", "edit"],
         &["demo"],

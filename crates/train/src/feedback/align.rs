@@ -3,9 +3,10 @@
 //!
 //! The paper finds badly matched pairs by CLIP and has a language model describe the picture. Here the annotator's
 //! classifier does both: a candidate in which it sees another thing than was asked for is described by that, in the words
-//! of the prompt, so that captions differ in their noun alone and none is better by its style. Where it sees what was asked
-//! for, the wrong caption has the noun of the thing that it would have named next.
+//! of the prompt, so that captions differ in their noun alone and none is better by its style. Wrong captions have the nouns
+//! of what was asked for in vain, of what the classifier would have named next, and of things that it thinks less of.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use byteedit_data::captions::{self, CaptionRecord};
@@ -25,11 +26,13 @@ use crate::{Result, TrainError};
 pub struct AlignConfig {
     /// Least probability of what the annotator sees.
     pub min_confidence: f64,
+    /// Wrong captions of each picture.
+    pub n_wrong: usize,
 }
 
 impl Default for AlignConfig {
     fn default() -> Self {
-        Self { min_confidence: 0.6 }
+        Self { min_confidence: 0.3, n_wrong: 4 }
     }
 }
 
@@ -59,30 +62,43 @@ pub fn align(
     if !(0.0..1.0).contains(&config.min_confidence) {
         return Err(TrainError::config("min_confidence", config.min_confidence, "0 or more and below 1"));
     }
+    if config.n_wrong == 0 {
+        return Err(TrainError::config("n_wrong", 0, "1 or more"));
+    }
     let tasks = preference::read(&folder.join(TASKS))?;
     let (mut records, mut report) = (Vec::new(), AlignReport::default());
     for (index, task) in tasks.iter().enumerate() {
         progress.on_prepare("looking at candidates", index, tasks.len());
         let Some(source) = task.source.as_ref().filter(|source| source.task == Task::Edit) else { continue };
         let edit_mask = Mask::open(&folder.join(&source.mask))?;
+        let name = |label: usize| world.concepts().get(label).map(|concept| concept.name.as_str());
         let Some(asked) = asked_noun(world, &task.prompt) else { continue };
         for candidate in &task.candidates {
             let picture = Rgb8::open(&folder.join(&candidate.path))?;
             let seen = annotator.log_probabilities(&edit_mask, &picture);
-            let Some([first, second]) = nouns(world, &seen, config.min_confidence) else {
+            let order = by_probability(&seen);
+            let sure = f64::from(seen[order[0]]).exp() >= config.min_confidence;
+            let Some(first) = name(order[0]).filter(|_| sure) else {
                 report.n_unsure += 1;
                 continue;
             };
-            let is_match = first == asked;
-            report.n_matching += usize::from(is_match);
-            report.n_mismatched += usize::from(!is_match);
+            report.n_matching += usize::from(first == asked);
+            report.n_mismatched += usize::from(first != asked);
+            // What was asked for, what would be named next, and then every so manyth of the others.
+            let step = (order.len() / (config.n_wrong + 1)).max(1);
+            let others =
+                std::iter::once(1).chain((1..).map(|place| place * step)).take_while(|&at| at < order.len());
+            let mut nouns: Vec<&str> =
+                std::iter::once(asked).chain(others.filter_map(|at| name(order[at]))).collect();
+            let mut known = BTreeSet::from([first]);
+            nouns.retain(|noun| known.insert(noun));
+            nouns.truncate(config.n_wrong);
             let of = |noun: &str| renamed(&task.prompt, asked, noun);
-            let worse = if is_match { of(second) } else { task.prompt.clone() };
             records.push(CaptionRecord {
                 image: candidate.path.clone(),
                 mask: Some(source.mask.clone()),
                 better: of(first),
-                worse: vec![worse],
+                worse: nouns.into_iter().map(of).collect(),
                 annotator: Some("simulated-align".to_owned()),
             });
         }
@@ -105,13 +121,11 @@ fn is_last(prompt: &str, noun: &str) -> bool {
     prompt.strip_suffix(noun).is_some_and(|rest| rest.is_empty() || rest.ends_with(' '))
 }
 
-/// What is seen, if the annotator is sure of it, and what would be next.
-fn nouns<'a>(world: &'a World, seen: &[f32], min_confidence: f64) -> Option<[&'a str; 2]> {
+/// Labels, the most probable first.
+fn by_probability(seen: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..seen.len()).collect();
     order.sort_by(|&a, &b| seen[b].total_cmp(&seen[a]));
-    let name = |label: usize| world.concepts().get(label).map(|concept| concept.name.as_str());
-    let first = name(order[0]).filter(|_| f64::from(seen[order[0]]).exp() >= min_confidence)?;
-    Some([first, order[1..].iter().find_map(|&label| name(label))?])
+    order
 }
 
 /// The prompt with another noun, and the article that this one has.

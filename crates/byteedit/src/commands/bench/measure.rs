@@ -66,6 +66,9 @@ pub(super) struct Measured {
     pub(super) name: String,
     pub(super) shape: Value,
     pub(super) seconds: Spread,
+    /// Pictures of a run over its time, where they are what is asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) images_per_second: Option<f64>,
     /// Parts of a run by name, where it has some.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) parts: BTreeMap<&'static str, Spread>,
@@ -168,6 +171,7 @@ impl<'a> Bench<'a> {
         self.measured.push(Measured {
             name,
             shape,
+            images_per_second: None,
             parts: BTreeMap::new(),
             gflop: work.flop / 1e9,
             gflop_per_second: work.flop / 1e9 / seconds.median,

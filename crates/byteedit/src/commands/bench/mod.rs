@@ -1,4 +1,4 @@
-//! `byteedit bench`: what kernels, networks, training steps and edits cost.
+//! `byteedit bench`: what kernels, networks, rewards, training steps and edits cost.
 
 mod attention;
 mod conv;
@@ -10,6 +10,7 @@ mod passes;
 mod photograph;
 mod region;
 mod report;
+mod reward;
 mod tensors;
 mod train_step;
 mod unet;
@@ -31,6 +32,7 @@ pub(super) fn run(args: BenchArgs, printer: &Printer) -> anyhow::Result<ExitStat
         BenchVerb::Norm(args) => norm::bench_norm(args, printer),
         BenchVerb::Unet(args) => unet::bench_unet(args, printer),
         BenchVerb::Vae(args) => vae::bench_vae(args, printer),
+        BenchVerb::Reward(args) => reward::bench_reward(args, printer),
         BenchVerb::TrainStep(args) => train_step::bench_train_step(args, printer),
         BenchVerb::Edit(args) => edit::bench_edit(args, printer),
     }

@@ -23,6 +23,15 @@ pub(super) struct Operation {
     pub(super) n_values: Option<usize>,
 }
 
+/// The pass that was asked for, or both.
+pub(super) fn passes(pass: Option<PassArg>) -> &'static [PassArg] {
+    match pass {
+        None => &[PassArg::Forward, PassArg::Training],
+        Some(PassArg::Forward) => &[PassArg::Forward],
+        Some(PassArg::Training) => &[PassArg::Training],
+    }
+}
+
 /// Which operations are measured, and how far.
 pub(super) struct Selection {
     passes: &'static [PassArg],
@@ -32,12 +41,7 @@ pub(super) struct Selection {
 impl Selection {
     pub(super) fn of(args: BenchSelectArgs) -> Self {
         let BenchSelectArgs { pass, only } = args;
-        let passes: &[PassArg] = match pass {
-            None => &[PassArg::Forward, PassArg::Training],
-            Some(PassArg::Forward) => &[PassArg::Forward],
-            Some(PassArg::Training) => &[PassArg::Training],
-        };
-        Self { passes, only }
+        Self { passes: passes(pass), only }
     }
 
     /// # Errors

@@ -16,7 +16,7 @@ const SCHEMA_VERSION: u32 = 1;
 struct Report<'a> {
     schema_version: u32,
     benchmark: &'a str,
-    /// What `--config` or `--weights` named.
+    /// What `--config`, `--weights` or `--network` named.
     config: &'a str,
     program: &'static str,
     machine: Machine,
@@ -98,7 +98,9 @@ fn lines(report: &Report<'_>) -> Vec<String> {
 fn line(case: &Measured) -> String {
     let Spread { median, min, max, n } = &case.seconds;
     let times = format!("{} (median of {n}, {} to {})", duration(*median), duration(*min), duration(*max));
-    let mut facts = vec![times, format!("{:.1} GFLOP/s", case.gflop_per_second)];
+    let mut facts = vec![times];
+    facts.extend(case.images_per_second.map(|rate| format!("{rate:.2} images/s")));
+    facts.push(format!("{:.1} GFLOP/s", case.gflop_per_second));
     facts.extend(case.gigabytes_per_second.map(|rate| format!("{rate:.1} GB/s")));
     if let (Some(before), Some(peak)) = (case.before_bytes, case.peak_bytes) {
         let [peak, above] = [peak, peak.saturating_sub(before)].map(|bytes| bytes as f64 / 1e6);

@@ -15,13 +15,20 @@ use crate::settings::{device, world};
 /// # Errors
 /// A collection, a world or an annotator that cannot be used.
 pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let DataAlignArgs { collection, min_confidence, annotator, world: pack, device: device_name, json } =
-        args;
+    let DataAlignArgs {
+        collection,
+        min_confidence,
+        n_wrong,
+        annotator,
+        world: pack,
+        device: device_name,
+        json,
+    } = args;
     let device = device(device_name.as_deref())?;
     let world = world(pack.as_deref())?;
     let network = network(&annotator, &device)?;
     let annotator = Simulated::new(&world, &network, &device)?;
-    let config = AlignConfig { min_confidence };
+    let config = AlignConfig { min_confidence, n_wrong };
     // As for annotating, Ctrl-C may simply end it.
     let report = feedback::align(config, &world, &annotator, &collection, &mut Observer::new(printer))?;
     printer.note(format_args!(
