@@ -164,3 +164,31 @@ fn what_cannot_be_scored_is_named() {
     );
     refused(&bench, &["photo.png"], "--reward");
 }
+
+#[test]
+fn the_built_in_rewards_score_what_they_are_shown() {
+    let bench = Workbench::with_photo();
+    for name in ["aesthetic", "alignment", "coherent"] {
+        let answer = bench.run(&["score", "--reward", name, "--prompt", "a red apple", "photo.png"]).done();
+        assert_eq!(scores(&answer).len(), 1, "{name}");
+    }
+    let apple = json_lines(&bench.run(&[
+        "score",
+        "--reward",
+        "alignment",
+        "--prompt",
+        "a red apple",
+        "photo.png",
+        "--json",
+    ]));
+    let hat = json_lines(&bench.run(&[
+        "score",
+        "--reward",
+        "alignment",
+        "--prompt",
+        "a hat",
+        "photo.png",
+        "--json",
+    ]));
+    assert_ne!(apple[0]["score"], hat[0]["score"]);
+}

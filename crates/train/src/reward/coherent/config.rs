@@ -74,7 +74,7 @@ impl CoherentRunConfig {
             init_sha256: None,
             fake_region: FakeRegion::MaskAgainstRest,
             real_through_vae: true,
-            n_pictures: 2000,
+            n_pictures: 1200,
             p_photograph: 0.3,
             p_mirror: 0.5,
             held_out_percent: 10,
@@ -87,7 +87,7 @@ impl CoherentRunConfig {
                     sample_every: 250,
                     checkpoint_every: 50,
                 },
-                ..mini_training(2406, 1000, 16)
+                ..mini_training(2406, 500, 16)
             },
         }
     }
