@@ -108,6 +108,17 @@ pub trait Reward {
     /// [`RewardError::EmptyMask`] from rewards that judge what is under a mask.
     fn score(&self, shown: &Shown) -> Result<Tensor<1>>;
 
+    /// What a difference of two scores is multiplied by to be the logarithm of odds, as in its training.
+    fn log_odds_scale(&self) -> f64 {
+        1.0
+    }
+
+    /// How many tokens of a prompt it reads, if this one has more.
+    fn cuts_after(&self, prompt: &str) -> Option<usize> {
+        let _ = prompt;
+        None
+    }
+
     /// What it thinks of every pixel, higher for better ones; `None` of rewards that see a picture as a whole.
     ///
     /// # Shapes

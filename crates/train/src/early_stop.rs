@@ -15,8 +15,11 @@ impl EarlyStop {
     /// logged so far.
     pub(crate) fn new(patience: u64, log: &[LogRecord]) -> Self {
         let mut stop = Self { patience, best: f64::INFINITY, n_worse: 0 };
-        for loss in log.iter().filter_map(|record| record.values.get("validation/loss")) {
-            stop.is_best(*loss);
+        let is_validated =
+            |record: &&LogRecord| record.values.keys().any(|key| key.starts_with("validation/"));
+        for record in log.iter().filter(is_validated) {
+            // A loss that is not finite is not in the log.
+            stop.is_best(record.values.get("validation/loss").copied().unwrap_or(f64::INFINITY));
         }
         stop
     }
@@ -57,8 +60,12 @@ mod tests {
 
     #[test]
     fn a_run_that_goes_on_knows_its_past() {
-        let log =
-            [record(1, "validation/loss", 0.5), record(2, "loss", 0.1), record(3, "validation/loss", 0.6)];
+        let log = [
+            record(1, "validation/loss", 0.5),
+            record(2, "loss", 0.1),
+            record(3, "validation/accuracy", 0.6),
+        ];
+        // The third validation had a loss that no log can hold.
         let mut stop = EarlyStop::new(2, &log);
         assert!(!stop.is_over() && !stop.is_best(0.55) && stop.is_over());
     }

@@ -226,7 +226,7 @@ pub(crate) enum RewardNetworkArg {
     BlipL,
     /// CLIP with a ViT-L/14, both encoders, 224 px and 77 tokens
     ClipL,
-    /// What `train reward aesthetic` and `alignment` train: 1.4 M parameters, 48 px
+    /// What `train reward aesthetic` trains: 0.7 M parameters, 96 px
     BlipMini,
     /// What `train reward coherent` trains: 0.5 M parameters, 128 px
     CoherentMini,

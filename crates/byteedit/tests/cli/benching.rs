@@ -90,7 +90,7 @@ fn networks_and_training_steps_are_timed() {
 
 #[test]
 fn rewards_are_timed_forward_and_back_to_the_pixels() {
-    for (network, side) in [("blip-mini", 48), ("coherent-mini", 128)] {
+    for (network, side) in [("blip-mini", 96), ("coherent-mini", 128)] {
         let arguments =
             [&["bench", "reward", "--network", network, "--batch", "2"][..], &ONCE, &["0"]].concat();
         let report = Workbench::new().run(&arguments).done().json();

@@ -7,8 +7,8 @@ use crate::bootstrap::{Estimate, nine_digits};
 /// Bins of the probability from 0 to 1.
 const N_BINS: usize = 10;
 
-/// What was predicted beside what was judged. A reward that learns from pairs takes `σ(s - s')` for the probability
-/// that the candidate of score `s` is preferred to that of `s'`.
+/// What was predicted beside what was judged. A reward that learns from pairs takes `σ(s - s')` of its raw scores for the
+/// probability that the candidate of score `s` is preferred to that of `s'`; standardised ones are scaled back first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {

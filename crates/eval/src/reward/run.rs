@@ -208,7 +208,7 @@ fn report(judged: &Judged, scorer: &Scorer<'_>, scored: Scored<'_>) -> Option<Re
         kinds: scored.kinds(),
         places: scored.places(),
         prompts: judged.is_split.then(|| scored.prompts()),
-        calibration: scored.calibration(),
+        calibration: scored.calibration(scorer.reward.log_odds_scale()),
         pixels: None,
         rows: Vec::new(),
     })
@@ -257,7 +257,8 @@ fn row(case: &Case, scores: &[f64], order: &[usize]) -> Row {
         kind: case.kind().to_owned(),
         prompt: case.record.prompt.clone(),
         candidates: order.iter().map(ranked).collect(),
-        n_right: case.pairs.iter().map(|&pair| rightness(scores, pair)).sum(),
+        // A sum of none would begin at -0.
+        n_right: case.pairs.iter().fold(0.0, |sum, &pair| sum + rightness(scores, pair)),
         n_pairs: case.pairs.len(),
     }
 }

@@ -145,12 +145,12 @@ impl<'a> Scored<'a> {
         }
     }
 
-    /// Whether differences of scores are probabilities.
-    pub(super) fn calibration(self) -> Calibration {
+    /// Whether differences of scores, times `scale`, are the logarithms of odds.
+    pub(super) fn calibration(self, scale: f64) -> Calibration {
         calibration(self.own().flat_map(|(case, scores)| {
             case.pairs.iter().map(move |&[better, worse]| {
                 let (one, other) = (better.min(worse), better.max(worse));
-                (scores[one] - scores[other], one == better)
+                (scale * (scores[one] - scores[other]), one == better)
             })
         }))
     }
@@ -252,6 +252,6 @@ mod tests {
         assert_eq!(found, [([0, 1], 2, 2), ([0, 2], 4, 1), ([1, 2], 4, 1)]);
         assert_share(scored.prompts().unseen, 1.0, 2);
         assert_share(scored.prompts().seen, 0.5, 2);
-        assert_eq!(scored.calibration().bins.iter().map(|bin| bin.observed.n).sum::<usize>(), 4);
+        assert_eq!(scored.calibration(1.0).bins.iter().map(|bin| bin.observed.n).sum::<usize>(), 4);
     }
 }

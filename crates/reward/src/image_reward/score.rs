@@ -113,6 +113,15 @@ impl Reward for ImageReward {
         self.network.config().region == Region::Mask
     }
 
+    fn log_odds_scale(&self) -> f64 {
+        self.network.config().standardisation.std
+    }
+
+    fn cuts_after(&self, prompt: &str) -> Option<usize> {
+        let limit = self.network.config().max_length;
+        (self.tokenizer.encode(prompt).len() > limit).then_some(limit)
+    }
+
     fn score(&self, shown: &Shown) -> Result<Tensor<1>> {
         Ok(self.network.config().standardisation.apply(self.raw_score(shown)?))
     }

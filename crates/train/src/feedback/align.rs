@@ -3,7 +3,8 @@
 //!
 //! The paper finds badly matched pairs by CLIP and has a language model describe the picture. Here the annotator's
 //! classifier does both: a candidate in which it sees another thing than was asked for is described by that, in the words
-//! of the prompt, so that captions differ in their noun alone and none is better by its style. Wrong captions have the nouns
+//! of the prompt, so that captions differ in their noun alone and none is better by its style. By its noun it may be: what the
+//! editor never manages is never better. Wrong captions have the nouns
 //! of what was asked for in vain, of what the classifier would have named next, and of things that it thinks less of.
 
 use std::collections::BTreeSet;
@@ -19,6 +20,9 @@ use super::Simulated;
 use crate::progress::Progress;
 use crate::run::TASKS;
 use crate::{Result, TrainError};
+
+/// Most wrong captions of a picture.
+const MAX_WRONG: usize = 64;
 
 /// Which pictures get captions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,8 +66,8 @@ pub fn align(
     if !(0.0..1.0).contains(&config.min_confidence) {
         return Err(TrainError::config("min_confidence", config.min_confidence, "0 or more and below 1"));
     }
-    if config.n_wrong == 0 {
-        return Err(TrainError::config("n_wrong", 0, "1 or more"));
+    if !(1..=MAX_WRONG).contains(&config.n_wrong) {
+        return Err(TrainError::config("n_wrong", config.n_wrong, format!("from 1 to {MAX_WRONG}")));
     }
     let tasks = preference::read(&folder.join(TASKS))?;
     let (mut records, mut report) = (Vec::new(), AlignReport::default());

@@ -9,7 +9,7 @@ use byteedit_reward::{CoherentConfig, CoherentNetwork};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use crate::reward::ranking::mini_training;
+use crate::reward::ranking::{check_keeps, mini_training};
 use crate::run::read_config;
 use crate::training::{MAX_HELD_OUT, ReportConfig, TrainingConfig};
 use crate::{Result, TrainError};
@@ -123,7 +123,7 @@ impl CoherentRunConfig {
         if self.patience == 0 {
             return Err(TrainError::config("patience", 0, "1 or more"));
         }
-        self.training.validate()
+        check_keeps(&self.training)
     }
 }
 

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use byteedit_data::preference::{self, PreferenceRecord};
 use byteedit_data::world::FRAME_SIDES;
 use byteedit_data::{Mask, Rgb8, SampleSpec, Split, Task, World};
+use byteedit_models::Component;
 use byteedit_models::vae::AutoencoderKL;
 
 use super::CoherentRunConfig;
@@ -130,10 +131,14 @@ impl<'a> Pictures<'a> {
         let Seen { picture: Rgb8 { width, height, .. }, .. } =
             Seen::read(&first.folder, &first.record, &first.record.candidates[first.place])?;
         let [smallest, largest] = FRAME_SIDES;
-        if width == height && (smallest..=largest).contains(&width) {
+        let multiple = if self.config.real_through_vae { self.vae.config().downscale() } else { 1 };
+        if width == height && (smallest..=largest).contains(&width) && width.is_multiple_of(multiple) {
             return Ok(width);
         }
-        let limit = format!("a square of {smallest} to {largest} px: true pictures are of the world");
+        let limit = format!(
+            "a square of {smallest} to {largest} px, as pictures of the world are, and a multiple of the \
+             autoencoder's {multiple}"
+        );
         Err(TrainError::config("the size of generated pictures", format!("{width} x {height} px"), limit))
     }
 

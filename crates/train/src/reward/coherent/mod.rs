@@ -20,6 +20,7 @@ pub use config::CoherentRunConfig;
 
 use self::data::Pictures;
 use self::objective::Telling;
+use super::fingerprint;
 use super::keeper::Keeper;
 use crate::files::{file_sha256, hex};
 use crate::progress::Outcome;
@@ -56,6 +57,7 @@ pub fn train(
     for path in inputs.records {
         hasher.update(file_sha256(path)?);
     }
+    hasher.update(fingerprint(inputs.world)?);
     let mut config = CoherentRunConfig {
         data_sha256: hex(&hasher.finalize()),
         vae_sha256: file_sha256(&inputs.vae.join(AutoencoderKL::WEIGHTS_FILE))?,

@@ -14,6 +14,9 @@ use crate::run::read_config;
 use crate::training::{MAX_HELD_OUT, ReportConfig, TrainingConfig};
 use crate::{Result, TrainError};
 
+/// Most wrong captions of a picture.
+const MAX_WRONG: usize = 64;
+
 /// A run of an aesthetic or an alignment reward. What the loop counts as a picture is a group here: a prompt with its
 /// candidates, or a picture with its captions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,8 +132,8 @@ impl RankingRunConfig {
         if !(self.contrast >= 0.0 && self.contrast.is_finite()) {
             return Err(TrainError::config("contrast", self.contrast, "0 or more"));
         }
-        if self.n_wrong == 0 {
-            return Err(TrainError::config("n_wrong", 0, "1 or more"));
+        if !(1..=MAX_WRONG).contains(&self.n_wrong) {
+            return Err(TrainError::config("n_wrong", self.n_wrong, format!("from 1 to {MAX_WRONG}")));
         }
         if !(0.0..=1.0).contains(&self.frozen_fraction) {
             return Err(TrainError::config("frozen_fraction", self.frozen_fraction, "from 0 to 1"));
@@ -145,8 +148,23 @@ impl RankingRunConfig {
         if self.patience == 0 {
             return Err(TrainError::config("patience", 0, "1 or more"));
         }
-        self.training.validate()
+        check_keeps(&self.training)
     }
+}
+
+/// A run keeps the best of what it validates, so that it must validate something.
+///
+/// # Errors
+/// [`TrainError::Config`] if it does not, or as [`TrainingConfig::validate`].
+pub(in crate::reward) fn check_keeps(training: &TrainingConfig) -> Result<()> {
+    if training.n_steps == 0 {
+        return Err(TrainError::config("training.n_steps", 0, "1 or more"));
+    }
+    if training.report.validate_every == 0 {
+        let limit = "1 or more: what is kept are the weights that validate best";
+        return Err(TrainError::config("training.report.validate_every", 0, limit));
+    }
+    training.validate()
 }
 
 /// The network of the alignment reward, 1.4 M parameters: pictures of 48 px in 36 patches.
@@ -238,6 +256,8 @@ mod tests {
             (message(|c| c.contrast = -1.0), "`contrast` is -1"),
             (message(|c| c.patience = 0), "`patience` is 0"),
             (message(|c| c.n_wrong = 0), "`n_wrong` is 0"),
+            (message(|c| c.training.n_steps = 0), "`training.n_steps` is 0"),
+            (message(|c| c.training.report.validate_every = 0), "`training.report.validate_every` is 0"),
             (message(|c| c.n_validation = 1), "`n_validation` is 1"),
         ] {
             assert!(message.contains(named), "{message}");

@@ -1,5 +1,6 @@
 //! What a ranking reward learns from: groups of a picture and a text each, some of which are better than others.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,13 +9,14 @@ use byteedit_data::mask::InstanceMasks;
 use byteedit_data::preference::{
     Numbered, Pair, PairSet, PreferenceRecord, Problem, Reader, SkipBad, validate,
 };
-use byteedit_data::{ColorWord, MaskStrategy, SampleSpec, Split, Task, World};
+use byteedit_data::{ColorWord, Mask, MaskStrategy, SampleSpec, Split, Task, World};
+use byteedit_reward::Region;
 use rayon::prelude::*;
 
 use super::RankingRunConfig;
 use crate::progress::Progress;
 use crate::random::{Use, stream};
-use crate::reward::is_held_out;
+use crate::reward::is_held_out as by_hash;
 use crate::reward::seen::Seen;
 use crate::{Result, TrainError};
 
@@ -60,8 +62,12 @@ pub(super) struct Comparisons<'a> {
     world: &'a World,
     learned: Vec<Judged>,
     held_out: Vec<Judged>,
-    captions: Vec<(Arc<PathBuf>, CaptionRecord)>,
+    captions: Vec<Captioned>,
+    held_out_captions: Vec<Captioned>,
 }
+
+/// A record of captions and the folder of its pictures.
+type Captioned = (Arc<PathBuf>, CaptionRecord);
 
 /// Which files there are.
 #[derive(Clone, Copy, Debug)]
@@ -87,15 +93,20 @@ impl<'a> Comparisons<'a> {
         for path in files.preferences {
             all.extend(judged(path, config, files.skip_bad, progress)?);
         }
-        let is_held_out = |judged: &Judged| is_held_out(&judged.record.prompt, config.held_out_percent);
+        let is_held_out = |judged: &Judged| by_hash(&judged.record.prompt, config.held_out_percent);
         let (held_out, learned): (Vec<_>, Vec<_>) = all.into_iter().partition(is_held_out);
-        let captions = match files.captions {
-            Some(path) => {
-                let folder = Arc::new(folder_of(path));
-                captions::read(path)?.into_iter().map(|record| (Arc::clone(&folder), record)).collect()
-            }
-            None => Vec::new(),
+        let all = files.captions.map(captioned_in).transpose()?.unwrap_or_default();
+        // A picture is on the side of its preferences; where there are none, pictures are held out by their names.
+        let paths_of = |judged: &Judged| {
+            let paths = judged.record.candidates.iter().map(|candidate| judged.folder.join(&candidate.path));
+            paths.collect::<Vec<_>>()
         };
+        let validated: BTreeSet<PathBuf> = held_out.iter().flat_map(paths_of).collect();
+        let (held_out_captions, captions): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(folder, record)| {
+                let by_name = held_out.is_empty() && by_hash(&record.image, config.held_out_percent);
+                by_name || validated.contains(&folder.join(&record.image))
+            });
         let p_preferences = 1.0 - config.p_world - config.p_captions;
         if p_preferences > 1e-6 && (learned.is_empty() || held_out.is_empty()) {
             let limit = "1 or more on both sides: name more preferences with --data, or set p_world and p_captions \
@@ -103,17 +114,21 @@ impl<'a> Comparisons<'a> {
             let value = format!("{} to learn from, {} held out", learned.len(), held_out.len());
             return Err(TrainError::config("records with a preference", value, limit));
         }
-        if config.p_captions > 0.0 && captions.is_empty() {
-            let limit = "0 without --captions, which `data align` makes";
+        if config.p_captions > 0.0 && (captions.is_empty() || held_out_captions.is_empty()) {
+            let limit = "0 without --captions of a few dozen pictures, which `data align` makes";
             return Err(TrainError::config("p_captions", config.p_captions, limit));
         }
-        Ok(Self { config, world, learned, held_out, captions })
+        if config.p_captions <= 0.0 && files.captions.is_some() {
+            let limit = "above 0 with --captions: the share of the training that they have";
+            return Err(TrainError::config("p_captions", config.p_captions, limit));
+        }
+        Ok(Self { config, world, learned, held_out, captions, held_out_captions })
     }
 
     /// Every text in the files.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         let judged = self.learned.iter().chain(&self.held_out).map(|judged| judged.record.prompt.as_str());
-        let captions = self.captions.iter().map(|(_, record)| record);
+        let captions = self.captions.iter().chain(&self.held_out_captions).map(|(_, record)| record);
         judged.chain(
             captions.flat_map(|record| record.worse.iter().chain([&record.better]).map(String::as_str)),
         )
@@ -123,7 +138,7 @@ impl<'a> Comparisons<'a> {
     pub(super) fn annotators(&self) -> Vec<String> {
         let judged = self.learned.iter().filter_map(|judged| judged.record.annotator.clone());
         let captions = self.captions.iter().filter_map(|(_, record)| record.annotator.clone());
-        let all: std::collections::BTreeSet<String> = judged.chain(captions).collect();
+        let all: BTreeSet<String> = judged.chain(captions).collect();
         all.into_iter().collect()
     }
 
@@ -154,15 +169,17 @@ impl<'a> Comparisons<'a> {
         some.par_iter().map(Judged::group).collect()
     }
 
-    /// Held-out pictures of the world with captions; none where the training has none.
+    /// Held-out pictures with captions, of the world and of the file, of each kind that the training has.
     pub(super) fn held_out_captions(&self) -> Result<Vec<Group>> {
-        if self.config.p_world <= 0.0 {
-            return Ok(Vec::new());
-        }
-        let indices = 0..self.config.n_validation as u64;
-        let told =
-            indices.into_par_iter().map(|index| Ok(Drawn::World(self.told(Split::Validation, 0, index)?)));
-        Ok(compared(told.collect::<Result<_>>()?, self.config.n_wrong))
+        let RankingRunConfig { p_world, n_validation, n_wrong, .. } = self.config;
+        let n_told = if *p_world > 0.0 { *n_validation as u64 } else { 0 };
+        let told = (0..n_told)
+            .into_par_iter()
+            .map(|index| Ok(Drawn::World(self.told(Split::Validation, 0, index)?)));
+        let mut groups = compared(told.collect::<Result<_>>()?, *n_wrong);
+        let some = &self.held_out_captions[..self.held_out_captions.len().min(*n_validation)];
+        groups.extend(some.par_iter().map(of_captions).collect::<Result<Vec<_>>>()?);
+        Ok(groups)
     }
 
     /// A composite of the world in a box as an evaluation cuts it, with what is true of it.
@@ -269,7 +286,7 @@ impl Judged {
     }
 }
 
-fn of_captions((folder, record): &(Arc<PathBuf>, CaptionRecord)) -> Result<Group> {
+fn of_captions((folder, record): &Captioned) -> Result<Group> {
     let picture = byteedit_data::Rgb8::open(&folder.join(&record.image))?;
     let edit_mask = match &record.mask {
         Some(mask) => byteedit_data::Mask::open(&folder.join(mask))?,
@@ -305,17 +322,50 @@ fn judged(
         return Err(TrainError::config("what is wrong with preferences", told(first), limit));
     }
     report.problems.iter().for_each(|problem| progress.on_warning(&told(problem)));
+    let looks_around = config.network.region == Region::Mask;
+    let mut n_bad = report.problems.iter().filter_map(|problem| problem.line).collect::<BTreeSet<_>>().len();
     let is_bad = |line: usize| report.problems.iter().any(|problem| problem.line == Some(line));
     let mut judged = Vec::new();
     for numbered in Reader::open(path, SkipBad { limit: skip_bad })? {
         let Numbered { line, record } = numbered?;
         let set = PairSet::new(std::slice::from_ref(&record), config.axis)?;
         let pairs: Vec<[usize; 2]> = set.pairs.iter().map(Pair::numbers).collect();
-        if !(pairs.is_empty() || is_bad(line)) {
-            judged.push(Judged { folder: Arc::clone(&folder), record, pairs });
+        if pairs.is_empty() || is_bad(line) {
+            continue;
         }
+        let mask = record.source.as_ref().filter(|_| looks_around).map(|source| source.mask.clone());
+        if let Some(mask) = mask
+            && Mask::open(&folder.join(&mask))?.area() == 0
+        {
+            let reason = format!("{mask} marks nothing as repainted; mark it, or set network.region to all");
+            let problem = told(&Problem { line: Some(line), reason });
+            n_bad += 1;
+            if n_bad > skip_bad {
+                let limit = format!("0, or {skip_bad} bad lines of --skip-bad");
+                return Err(TrainError::config("what is wrong with preferences", problem, limit));
+            }
+            progress.on_warning(&problem);
+            continue;
+        }
+        judged.push(Judged { folder: Arc::clone(&folder), record, pairs });
     }
     Ok(judged)
+}
+
+/// The records of a file of captions, whose pictures are there.
+fn captioned_in(path: &Path) -> Result<Vec<Captioned>> {
+    let folder = Arc::new(folder_of(path));
+    let mut all = Vec::new();
+    for record in captions::read(path)? {
+        for name in std::iter::once(&record.image).chain(&record.mask) {
+            if !folder.join(name).is_file() {
+                let limit = format!("a file beside {}; leave the record out", path.display());
+                return Err(TrainError::config("a picture of captions", name, limit));
+            }
+        }
+        all.push((Arc::clone(&folder), record));
+    }
+    Ok(all)
 }
 
 /// What paths in a file are relative to.
@@ -325,7 +375,7 @@ fn folder_of(file: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use byteedit_data::{Mask, Rgb8};
+    use byteedit_data::Rgb8;
 
     use super::*;
 

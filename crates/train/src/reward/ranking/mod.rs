@@ -19,11 +19,12 @@ use byteedit_reward::{ImageRewardConfig, ImageRewardNetwork, Standardisation};
 use sha2::{Digest, Sha256};
 
 pub use config::RankingRunConfig;
-pub(super) use config::mini_training;
+pub(super) use config::{check_keeps, mini_training};
 
 use self::data::{Comparisons, Files};
 use self::model::RankingModel;
 use self::objective::Ranking;
+use super::fingerprint;
 use super::keeper::Keeper;
 use super::vocabulary::vocab_txt;
 use crate::files::{file_sha256, hex, write_files};
@@ -179,11 +180,15 @@ fn check_lengths(tokenizer: &BertTokenizer, data: &Comparisons<'_>, max_length: 
     }
 }
 
-/// A hash of everything that is learned from, but for the pictures that the files name.
+/// A hash of everything that is learned from, but for the pictures that the files name; of the world, of its first ones.
 fn data_sha256(inputs: &RankingInputs<'_>) -> Result<String> {
     let mut hasher = Sha256::new();
-    for path in inputs.preferences.iter().map(PathBuf::as_path).chain(inputs.captions) {
-        hasher.update(file_sha256(path)?);
+    for path in inputs.preferences {
+        hasher.update(format!("preferences {}", file_sha256(path)?));
     }
+    if let Some(path) = inputs.captions {
+        hasher.update(format!("captions {}", file_sha256(path)?));
+    }
+    hasher.update(fingerprint(inputs.world)?);
     Ok(hex(&hasher.finalize()))
 }

@@ -120,7 +120,8 @@ impl<'a> Ranking<'a> {
             let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
             for [better, worse] in pairs {
                 let difference = scores[better] - scores[worse];
-                answers.loss += (-difference).exp().ln_1p();
+                // -log σ(d), which does not overflow.
+                answers.loss += (-difference).max(0.0) + (-difference.abs()).exp().ln_1p();
                 answers.n_right += f64::from(u8::from(difference > 0.0));
                 answers.n_pairs += 1.0;
             }
