@@ -10,8 +10,8 @@ use crate::error::{Result, RewardError};
 /// both sides.
 const CONTEXT: f64 = 1.5;
 
-/// The window of each picture: a square around the box of its mask and [`CONTEXT`] times as large, moved into the picture.
-/// Where the picture is too small for that, all of it along that axis.
+/// The window of each picture: a square around the box of its mask and one and a half times as large, moved into the
+/// picture. Where that is too small, all of it along that axis.
 ///
 /// # Shapes
 /// - `edit_mask`: `[batch, 1, height, width]`, above 0 where repainted
