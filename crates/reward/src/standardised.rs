@@ -76,8 +76,20 @@ impl<R: Reward> Reward for Standardised<R> {
         self.reward.sees_mask()
     }
 
+    fn log_odds_scale(&self) -> f64 {
+        self.standardisation.std * self.reward.log_odds_scale()
+    }
+
+    fn cuts_after(&self, prompt: &str) -> Option<usize> {
+        self.reward.cuts_after(prompt)
+    }
+
     fn score(&self, shown: &Shown) -> Result<Tensor<1>> {
         Ok(self.standardisation.apply(self.reward.score(shown)?))
+    }
+
+    fn pixel_scores(&self, shown: &Shown) -> Option<Tensor<4>> {
+        self.reward.pixel_scores(shown)
     }
 }
 

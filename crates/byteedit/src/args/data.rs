@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use byteedit_data::preference::Axis;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::paint::ModelArgs;
 use super::parse::not_negative;
-use super::world::TaskArg;
+use super::values::{AxisArg, TaskArg};
 
 /// The name of the annotator that the program carries in itself.
 pub(crate) const ANNOTATOR: &str = "built-in";
@@ -254,27 +253,6 @@ pub(crate) struct DataCheckArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// What candidates were scored for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AxisArg {
-    /// How well it goes with the rest of the picture
-    Coherence,
-    /// How clear and undeformed it is
-    Structure,
-    /// How creative and pleasing it is
-    Aesthetics,
-}
-
-impl From<AxisArg> for Axis {
-    fn from(axis: AxisArg) -> Self {
-        match axis {
-            AxisArg::Coherence => Self::Coherence,
-            AxisArg::Structure => Self::Structure,
-            AxisArg::Aesthetics => Self::Aesthetics,
-        }
-    }
 }
 
 /// What can be imported.

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use byteedit_data::Split;
 use byteedit_diffusion::SamplerKind;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-use super::data::AxisArg;
 use super::paint::ModelArgs;
 use super::parse::{not_negative, sampler, temperature};
+use super::values::{AxisArg, SplitArg};
 
 /// Measure a model, or a reward
 #[derive(Debug, Args)]
@@ -117,25 +116,4 @@ pub(crate) struct EvalRewardArgs {
     /// Print the report as JSON instead of the tables
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// A split of the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SplitArg {
-    /// For fitting weights
-    Train,
-    /// For choosing checkpoints and settings
-    Validation,
-    /// For reported figures
-    Test,
-}
-
-impl From<SplitArg> for Split {
-    fn from(split: SplitArg) -> Self {
-        match split {
-            SplitArg::Train => Self::Train,
-            SplitArg::Validation => Self::Validation,
-            SplitArg::Test => Self::Test,
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod paint;
 mod parse;
 mod score;
 mod train;
+mod values;
 mod world;
 
 use std::path::PathBuf;

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use byteedit_data::Task;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-use super::eval::SplitArg;
+use super::values::{SplitArg, TaskArg};
 
 /// The mini world: captioned objects on photographs, on which everything is trained and measured
 #[derive(Debug, Args)]
@@ -80,25 +79,4 @@ pub(crate) struct WorldConceptsArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// A task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TaskArg {
-    /// Paint what the caption names
-    Edit,
-    /// Remove what is under the mask
-    Erase,
-    /// Continue the picture beyond a window
-    Outpaint,
-}
-
-impl From<TaskArg> for Task {
-    fn from(task: TaskArg) -> Self {
-        match task {
-            TaskArg::Edit => Self::Edit,
-            TaskArg::Erase => Self::Erase,
-            TaskArg::Outpaint => Self::Outpaint,
-        }
-    }
 }

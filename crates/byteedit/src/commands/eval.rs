@@ -1,6 +1,6 @@
 //! `byteedit eval`: figures with exact answers behind them, and those of rewards on judged preferences.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use burn::tensor::Device;
@@ -82,13 +82,8 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     for (section, seconds) in &evaluation.timing.seconds_per_picture {
         printer.note(format_args!("{}: {seconds:.3} s for each picture", section.name()));
     }
-    let written = evaluation.write(&out)?;
-    for path in &written {
-        printer.note(format_args!("wrote {}", path.display()));
-    }
     let text = if json { evaluation.report.to_json() } else { evaluation.report.to_markdown() };
-    printer.result(text.trim_end())?;
-    Ok(ExitStatus::Done)
+    told(&evaluation.write(&out)?, &text, printer)
 }
 
 fn on_preferences(args: EvalRewardArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -129,12 +124,16 @@ fn on_preferences(args: EvalRewardArgs, printer: &Printer) -> anyhow::Result<Exi
     if vae.is_some() && evaluation.report.pixels.is_none() {
         printer.warn(format_args!("--vae changes nothing: the reward {name} sees a picture as a whole"));
     }
-    let written = evaluation.write(&out)?;
-    for path in &written {
+    let text = if json { evaluation.report.to_json() } else { evaluation.report.to_markdown() };
+    told(&evaluation.write(&out)?, &text, printer)
+}
+
+/// Says what was written, and prints the report.
+fn told(written: &[PathBuf], report: &str, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    for path in written {
         printer.note(format_args!("wrote {}", path.display()));
     }
-    let text = if json { evaluation.report.to_json() } else { evaluation.report.to_markdown() };
-    printer.result(text.trim_end())?;
+    printer.result(report.trim_end())?;
     Ok(ExitStatus::Done)
 }
 

@@ -11,6 +11,7 @@
 
 mod accuracy;
 mod calibration;
+mod heat_map;
 mod judged;
 mod markdown;
 mod pictures;
@@ -24,6 +25,7 @@ mod trivial;
 
 pub use accuracy::Accuracy;
 pub use calibration::{Bin, Calibration};
+pub use heat_map::heat_map;
 pub use judged::Judged;
 pub use report::{
     PixelFigures, PlaceFigures, PromptFigures, RankedCandidate, RecordsSummary, RewardEvaluation,

@@ -2,7 +2,7 @@
 
 use byteedit_image::{Filter, Size, UnitImage};
 
-use super::calibration::sigmoid;
+use super::heat_map::heat_map;
 use super::pictures::Pictures;
 use crate::error::Result;
 use crate::gallery::{blit, with_hole};
@@ -13,10 +13,6 @@ const SIDE: usize = 192;
 const LINE: usize = 2;
 /// White space between candidates, and between records, in pixels.
 const GAP: usize = 8;
-
-/// Where pixels score high, and where low.
-const HIGH: [f32; 3] = [0.0, 0.25, 1.0];
-const LOW: [f32; 3] = [1.0, 0.0, 0.0];
 
 /// What stands in a row, from left to right: blocks of pictures that belong together.
 #[derive(Debug)]
@@ -97,24 +93,11 @@ fn fitted(picture: UnitImage) -> UnitImage {
     picture.resize(Size::new(scaled(size.width), scaled(size.height)), Filter::Bilinear)
 }
 
-/// The picture in grey, with half of the colour of each pixel's score over it.
-fn heat_map(picture: &UnitImage, scores: &[f32]) -> Result<UnitImage> {
-    let pixels = picture.luma().into_iter().zip(scores);
-    let values = pixels.flat_map(|(gray, &score)| color(score).map(|value| f32::midpoint(gray, value)));
-    Ok(UnitImage::new(picture.size(), values.collect())?)
-}
-
-/// The colour of a score, by the probability that it stands for: from the one end over white to the other.
-fn color(score: f32) -> [f32; 3] {
-    let p = sigmoid(f64::from(score)) as f32;
-    let (end, share) = if p > 0.5 { (HIGH, 2.0 * p - 1.0) } else { (LOW, 1.0 - 2.0 * p) };
-    end.map(|value| share * value + (1.0 - share))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::metric::tests::boxed;
+    use crate::reward::heat_map::{HIGH, LOW};
 
     fn pictures(size: Size) -> Pictures {
         let source = UnitImage::filled(size, [0.2; 3]);

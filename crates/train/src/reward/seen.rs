@@ -21,15 +21,18 @@ pub(super) struct Seen {
 impl Seen {
     /// Reads a candidate of a record in `folder`; without a source, all of it counts as repainted.
     pub(super) fn read(folder: &Path, record: &PreferenceRecord, candidate: &Candidate) -> Result<Self> {
-        let picture = Rgb8::open(&folder.join(&candidate.path))?;
+        Self::open(folder, &candidate.path, record.source.as_ref().map(|source| source.mask.as_str()))
+    }
+
+    /// Reads a picture and its mask; without one, all of it counts as repainted.
+    pub(super) fn open(folder: &Path, image: &str, mask: Option<&str>) -> Result<Self> {
+        let picture = Rgb8::open(&folder.join(image))?;
         let (width, height) = (picture.width, picture.height);
-        let edit_mask = match &record.source {
-            Some(source) => Mask::open(&folder.join(&source.mask))?,
-            None => Mask::full(width, height),
-        };
+        let Some(mask) = mask else { return Ok(Self { picture, edit_mask: Mask::full(width, height) }) };
+        let edit_mask = Mask::open(&folder.join(mask))?;
         if (edit_mask.width, edit_mask.height) != (width, height) {
-            let limit = format!("{width} x {height} px, as {} is", candidate.path);
-            let value = format!("{} x {} px, task {}", edit_mask.width, edit_mask.height, record.task_id);
+            let limit = format!("{width} x {height} px, as {image} is; give it a mask of its own size");
+            let value = format!("{} x {} px in {mask}", edit_mask.width, edit_mask.height);
             return Err(TrainError::config("the size of a mask", value, limit));
         }
         Ok(Self { picture, edit_mask })

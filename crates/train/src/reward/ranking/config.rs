@@ -9,7 +9,8 @@ use byteedit_reward::{ImageRewardConfig, ImageRewardNetwork, Region, Standardisa
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
+use crate::classifier;
+use crate::optim::LrSchedule;
 use crate::run::read_config;
 use crate::training::{MAX_HELD_OUT, ReportConfig, TrainingConfig};
 use crate::{Result, TrainError};
@@ -113,8 +114,7 @@ impl RankingRunConfig {
     /// # Errors
     /// [`TrainError::Config`] or a model's own error names the first that is out of range.
     pub fn validate(&self) -> Result<()> {
-        let json = |source| TrainError::Json { what: "`network`".to_owned(), source };
-        ImageRewardNetwork::parse_config(&serde_json::to_string(&self.network).map_err(json)?)?;
+        check_network(&self.network)?;
         let shares =
             [("p_world", self.p_world), ("p_captions", self.p_captions), ("p_mirror", self.p_mirror)];
         for (key, share) in shares.into_iter().chain(self.dropout.map(|share| ("dropout", share))) {
@@ -150,6 +150,16 @@ impl RankingRunConfig {
         }
         check_keeps(&self.training)
     }
+}
+
+/// Refuses what cannot be built.
+///
+/// # Errors
+/// The model's own, which names the first number that is out of range.
+pub(super) fn check_network(network: &ImageRewardConfig) -> Result<()> {
+    let json = |source| TrainError::Json { what: "`network`".to_owned(), source };
+    ImageRewardNetwork::parse_config(&serde_json::to_string(network).map_err(json)?)?;
+    Ok(())
 }
 
 /// A run keeps the best of what it validates, so that it must validate something.
@@ -205,17 +215,12 @@ fn mini_network() -> ImageRewardConfig {
 
 /// A loop that suits the small rewards.
 pub(in crate::reward) fn mini_training(seed: u64, n_steps: u64, batch_size: usize) -> TrainingConfig {
+    let like = classifier::mini_training(seed, n_steps);
     TrainingConfig {
-        seed,
-        n_steps,
         batch_size,
-        n_accumulate: 1,
-        learning_rate: LrSchedule { peak: 1e-3, warmup_steps: 50, decay: Decay::Cosine { floor: 0.02 } },
-        optimizer: AdamWConfig::default(),
-        muon: None,
-        max_grad_norm: 1.0,
-        ema: EmaConfig { decay: 0.99 },
-        report: ReportConfig { log_every: 10, validate_every: 100, sample_every: 0, checkpoint_every: 100 },
+        learning_rate: LrSchedule { peak: 1e-3, ..like.learning_rate },
+        report: ReportConfig { validate_every: 100, sample_every: 0, ..like.report },
+        ..like
     }
 }
 

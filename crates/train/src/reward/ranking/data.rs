@@ -287,18 +287,9 @@ impl Judged {
 }
 
 fn of_captions((folder, record): &Captioned) -> Result<Group> {
-    let picture = byteedit_data::Rgb8::open(&folder.join(&record.image))?;
-    let edit_mask = match &record.mask {
-        Some(mask) => byteedit_data::Mask::open(&folder.join(mask))?,
-        None => byteedit_data::Mask::full(picture.width, picture.height),
-    };
-    if (edit_mask.width, edit_mask.height) != (picture.width, picture.height) {
-        let limit = format!("{} x {} px, as {} is", picture.width, picture.height, record.image);
-        let value = format!("{} x {} px", edit_mask.width, edit_mask.height);
-        return Err(TrainError::config("the size of a mask", value, limit));
-    }
+    let seen = Seen::open(folder, &record.image, record.mask.as_deref())?;
     let texts = std::iter::once(&record.better).chain(&record.worse).cloned();
-    Ok(captioned(Seen { picture, edit_mask }, texts))
+    Ok(captioned(seen, texts))
 }
 
 /// The records of a file that hold a decided pair.

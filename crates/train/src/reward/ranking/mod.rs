@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 pub use config::RankingRunConfig;
 pub(super) use config::{check_keeps, mini_training};
 
+use self::config::check_network;
 use self::data::{Comparisons, Files};
 use self::model::RankingModel;
 use self::objective::Ranking;
@@ -112,8 +113,7 @@ impl Start {
         device: &Device,
     ) -> Result<Self> {
         let seeded = |network: &ImageRewardConfig, seed| {
-            // What cannot be built is refused before it is.
-            ImageRewardNetwork::parse_config(&serde_json::to_string(network).unwrap_or_default())?;
+            check_network(network)?;
             let mut init = Init::seeded(device, seed);
             let mut network = ImageRewardNetwork::from_config(network, &mut init);
             network.mlp = network.mlp.with_unit_gain(&mut init);
