@@ -13,7 +13,7 @@ use crate::printer::WARN;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    a line of a manifest failed, or the program itself
+  1    a line of a manifest or a stage of a pipeline failed, or the program itself
   2    bad input or bad usage; nothing was written
   130  interrupted; the same command goes on where it can";
 
@@ -22,7 +22,7 @@ Exit codes:
 pub(crate) enum ExitStatus {
     /// All is done.
     Done,
-    /// Some of many jobs failed; the others are done.
+    /// Some of many jobs failed; the others are done. Or one of a chain, which ended there.
     SomeFailed,
     /// The user stopped it, and what can go on later was saved.
     Interrupted,

@@ -4,6 +4,7 @@
 //! this crate prints: results on standard output, everything else on standard error.
 
 mod allocator;
+mod annotator;
 mod args;
 mod commands;
 mod exit;

@@ -26,6 +26,11 @@ impl Printer {
         Self { bars: MultiProgress::with_draw_target(target), quiet }
     }
 
+    /// Whether notes and progress are left out.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Where progress bars are drawn.
     pub(crate) fn bars(&self) -> &MultiProgress {
         &self.bars

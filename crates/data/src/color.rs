@@ -85,6 +85,12 @@ impl ColorWord {
             _ => Self::ALL.into_iter().find(|word| word.as_str() == name),
         }
     }
+
+    /// The first colour word of a caption as the world writes them: lower case, spaces between the words.
+    pub fn in_caption(caption: &str) -> Option<Self> {
+        // "orange" is no concept of the world, so that it is always the colour.
+        caption.split(' ').find_map(Self::from_name)
+    }
 }
 
 impl std::fmt::Display for ColorWord {
@@ -222,6 +228,12 @@ mod tests {
 
     fn word(rgb: [u8; 3]) -> Option<ColorWord> {
         measure_pixels(std::iter::repeat_n(rgb, 10))
+    }
+
+    #[test]
+    fn the_color_of_a_caption_is_found() {
+        assert_eq!(ColorWord::in_caption("a red apple"), Some(ColorWord::Red));
+        assert_eq!(ColorWord::in_caption("hot dog"), None);
     }
 
     #[test]

@@ -109,6 +109,13 @@ pub(crate) fn nine_digits(value: f64) -> f64 {
     format!("{value:.8e}").parse().unwrap_or(value)
 }
 
+/// The middle of the values, or the mean of the two in the middle; `None` without values.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    (!sorted.is_empty()).then(|| quantile(&sorted, 0.5))
+}
+
 /// The value below which `share` of a sorted list lies, between neighbours by linear interpolation,
 /// as numpy's default does it.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
@@ -130,6 +137,13 @@ mod tests {
         for (share, expected) in [(0.0, 1.0), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
             assert!((quantile(&values, share) - expected).abs() < 1e-12, "{share}");
         }
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(&[4.0, -1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 100.0]), Some(3.0));
+        assert_eq!(median(&[]), None);
     }
 
     #[test]

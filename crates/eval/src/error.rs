@@ -65,6 +65,12 @@ pub enum EvalError {
         /// The concept's name.
         label: String,
     },
+    /// Arms that cannot be compared.
+    #[error("{reason}")]
+    Arms {
+        /// What is wrong with them, and what would be right.
+        reason: String,
+    },
     /// A file of preferences on which nothing can be measured.
     #[error("{}: {reason}", path.display())]
     Preferences {

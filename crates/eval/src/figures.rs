@@ -35,28 +35,35 @@ pub(crate) fn summarized(cases: &[Measured], seed: u64) -> Vec<Figures> {
     metrics.into_iter().map(|metric| figures(metric, cases, seed)).collect()
 }
 
+/// The mean over cases of one metric's values: of shares, of ratios, or of what else they are; `None` without values.
+pub(crate) fn mean_of(metric: Metric, values: &[f64], seed: u64) -> Option<Estimate> {
+    if metric.is_share() { Estimate::of_share(values) } else { of_compared(metric, values, seed) }
+}
+
+/// How the first value of each pair compares with the second, one pair for each case: the mean of the differences, or
+/// of the ratios for a metric that is one; `None` without pairs.
+pub(crate) fn compared(metric: Metric, pairs: impl Iterator<Item = [f64; 2]>, seed: u64) -> Option<Estimate> {
+    let of_pair = |[one, other]: [f64; 2]| if metric.is_ratio() { one / other } else { one - other };
+    of_compared(metric, &pairs.map(of_pair).collect::<Vec<f64>>(), seed)
+}
+
+fn of_compared(metric: Metric, values: &[f64], seed: u64) -> Option<Estimate> {
+    if metric.is_ratio() { Estimate::of_ratios(values, seed) } else { Estimate::of(values, seed) }
+}
+
 fn figures(metric: Metric, cases: &[Measured], seed: u64) -> Figures {
-    let compare = |values: &[f64]| {
-        if metric.is_ratio() { Estimate::of_ratios(values, seed) } else { Estimate::of(values, seed) }
-    };
-    let estimate =
-        |values: &[f64]| if metric.is_share() { Estimate::of_share(values) } else { compare(values) };
-    let value = |case: &Measured, subject| case.get(&(metric, subject)).copied();
+    let value = |case: &Measured, subject: Subject| case.get(&(metric, subject)).copied();
+    let both = |case: &Measured, other: Subject| Some([value(case, Subject::Result)?, value(case, other)?]);
     let mean = |subject| {
         let values: Vec<f64> = cases.iter().filter_map(|case| value(case, subject)).collect();
-        Some((subject, estimate(&values)?))
+        Some((subject, mean_of(metric, &values, seed)?))
     };
     let comparison = |other| {
-        let compared = |case: &Measured| {
-            let (model, other) = (value(case, Subject::Result)?, value(case, other)?);
-            Some(if metric.is_ratio() { model / other } else { model - other })
-        };
-        let values: Vec<f64> = cases.iter().filter_map(compared).collect();
-        Some((other, compare(&values)?))
+        let pairs = cases.iter().filter_map(|case| both(case, other));
+        Some((other, compared(metric, pairs, seed)?))
     };
     let quotient = |other| {
-        let both = |case: &Measured| Some([value(case, Subject::Result)?, value(case, other)?]);
-        let pairs: Vec<[f64; 2]> = cases.iter().filter_map(both).collect();
+        let pairs: Vec<[f64; 2]> = cases.iter().filter_map(|case| both(case, other)).collect();
         Some((other, Estimate::of_quotient(&pairs, seed).filter(|_| metric.has_quotient())?))
     };
     Figures {

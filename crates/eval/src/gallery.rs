@@ -106,12 +106,7 @@ pub(crate) struct Gallery {
 impl Gallery {
     /// For `n_each` examples in each group out of a section's `n_cases`.
     pub(crate) fn new(section: Section, n_each: usize, n_cases: usize, seed: u64) -> Self {
-        let mut stream = Stream::new([seed, DOMAIN, section as u64, 0]);
-        let mut drawn = BTreeSet::new();
-        while drawn.len() < n_each.min(n_cases) {
-            drawn.insert(stream.below(n_cases));
-        }
-        let order = Order::of(section);
+        let (order, drawn) = (Order::of(section), drawn(section, n_each, n_cases, seed));
         Self { order, n_each, worst: Vec::new(), best: Vec::new(), random: Vec::new(), drawn, n_seen: 0 }
     }
 
@@ -145,6 +140,16 @@ impl Gallery {
     pub(crate) fn into_groups(self) -> [Vec<Shown>; 3] {
         [self.worst, self.best, self.random]
     }
+}
+
+/// Positions among a section's `n_cases` that are shown whatever comes of them, at most `n`.
+pub(crate) fn drawn(section: Section, n: usize, n_cases: usize, seed: u64) -> BTreeSet<usize> {
+    let mut stream = Stream::new([seed, DOMAIN, section as u64, 0]);
+    let mut drawn = BTreeSet::new();
+    while drawn.len() < n.min(n_cases) {
+        drawn.insert(stream.below(n_cases));
+    }
+    drawn
 }
 
 /// Inserts at `place` unless that is beyond the first `limit`.

@@ -152,8 +152,13 @@ impl Labels {
 
 /// What a view shows of a picture, as a judge takes it: 8 bits, resized as in its training.
 pub(crate) fn square(image: &UnitImage, view: View, side: usize) -> Rgb8 {
+    view.of(&rgb8(image), side)
+}
+
+/// A picture in 8 bits.
+pub(crate) fn rgb8(image: &UnitImage) -> Rgb8 {
     let data = image.data().iter().map(|value| (255.0 * value).round().clamp(0.0, 255.0) as u8).collect();
-    view.of(&Rgb8 { width: image.width(), height: image.height(), data }, side)
+    Rgb8 { width: image.width(), height: image.height(), data }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::case::Case;
 use crate::judge::{Judge, Labels, Opinion, square};
 use crate::measure::{Answers, Measured, Subject};
 use crate::metric::Metric;
-use crate::metric::diversity::{cosine_distance, mean_over_pairs};
+use crate::metric::diversity::{cosine_distance, mean_over_pairs, rms_difference};
 use crate::section::Section;
 
 /// Opinions of one case's pictures.
@@ -36,6 +36,19 @@ pub(crate) fn opinions(
     }
     let mut opinions = judge.opinions(&squares).into_iter();
     subjects.into_iter().map(|subjects| subjects.into_iter().zip(opinions.by_ref()).collect()).collect()
+}
+
+/// Shows the judge one picture of each case.
+pub(crate) fn opinions_of(
+    judge: &dyn Judge,
+    section: Section,
+    cases: &[Case],
+    pictures: &[UnitImage],
+) -> Vec<Opinion> {
+    let shown = cases.iter().zip(pictures);
+    let squares: Vec<Rgb8> =
+        shown.map(|(case, picture)| square(picture, view(section, case), judge.side())).collect();
+    judge.opinions(&squares)
 }
 
 fn view(section: Section, case: &Case) -> View {
@@ -85,10 +98,14 @@ pub(crate) fn distance_between_prompts(opinions: &Opinions) -> Option<f64> {
     cosine_distance(&own.features, &other.features)
 }
 
-/// Mean distance between the judge's features of answers to one case.
-pub(crate) fn diversity(judge: &dyn Judge, case: &Case, answers: &[&UnitImage]) -> Option<f64> {
+/// How much answers to one case differ, under the mask and in the judge's features, as far as that is defined.
+pub(crate) fn diversity(judge: &dyn Judge, case: &Case, answers: &[UnitImage]) -> Vec<(Metric, f64)> {
     let squares: Vec<Rgb8> = answers.iter().map(|image| square(image, case.view(), judge.side())).collect();
-    mean_over_pairs(&judge.opinions(&squares), |a, b| cosine_distance(&a.features, &b.features))
+    let pixels = mean_over_pairs(answers, |a, b| rms_difference(a, b, &case.edit_mask));
+    let features =
+        mean_over_pairs(&judge.opinions(&squares), |a, b| cosine_distance(&a.features, &b.features));
+    let values = [(Metric::DiversityPixels, pixels), (Metric::DiversityJudge, features)];
+    values.into_iter().filter_map(|(metric, value)| Some((metric, value?))).collect()
 }
 
 /// What was thought of one of the pictures.

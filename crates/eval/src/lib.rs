@@ -15,6 +15,7 @@
 //! | [`judge`] | the classifier that says what a picture shows |
 //! | [`case`] | questions drawn from the mini world |
 //! | [`figures`], [`report`] | what was found |
+//! | [`compare`] | several models, or settings of one, on the same questions: better, the same, worse |
 //! | [`reward`] | how good a reward is on judged preferences |
 //!
 //! Frames are shown to the model whole, at its own resolution, so that the figures are about the model;
@@ -23,11 +24,13 @@
 //! denoiser cannot beat, and beside a control that it has to beat: an empty prompt, another case's prompt, the
 //! classical fill.
 //!
-//! Use [`eval_world`], then [`Evaluation::write`]. Nothing is printed; progress goes to a callback.
+//! Use [`eval_world`], then [`Evaluation::write`]; [`compare`] and [`reward`] say where they begin. Nothing is printed;
+//! progress goes to a callback.
 
 pub mod bootstrap;
 mod breakdown;
 pub mod case;
+pub mod compare;
 mod config;
 pub mod editor;
 mod error;
@@ -38,6 +41,7 @@ pub mod judge;
 mod judging;
 mod measure;
 pub mod metric;
+mod painter;
 mod progress;
 pub mod report;
 pub mod reward;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use byteedit_data::World;
-use byteedit_edit::{Canvas, Sampling};
+use byteedit_edit::Canvas;
 use byteedit_image::{UnitImage, fill};
 
 use crate::bootstrap::nine_digits;
@@ -11,21 +11,18 @@ use crate::breakdown::{Verdict, breakdowns};
 use crate::case::{Case, Cases};
 use crate::config::EvalConfig;
 use crate::editor::{Editor, finish};
-use crate::error::{EvalError, Result};
+use crate::error::Result;
 use crate::feature_sets::FeatureSets;
 use crate::figures::summarized;
 use crate::gallery::{Gallery, sheet};
 use crate::judge::{Judge, Labels};
 use crate::judging::{Opinions, add_verdicts, distance_between_prompts, diversity, opinion_of, opinions};
 use crate::measure::{Answers, Measured, Subject, measure, measure_reconstruction};
-use crate::metric::diversity::{mean_over_pairs, rms_difference};
 use crate::metric::{Metric, psnr};
+use crate::painter::{Painter, check_count};
 use crate::report::{SectionReport, Sheet};
 use crate::section::Section;
 use crate::shuffle::lenders;
-
-/// Between the seeds from which one case is painted. Neighbouring cases have neighbouring seeds.
-const SEED_STEP: u64 = 1 << 32;
 
 /// Whom a section asks, and about what.
 #[derive(Clone, Copy)]
@@ -41,7 +38,7 @@ pub(crate) struct Parties<'a> {
 pub(crate) struct SectionRun<'a> {
     parties: Parties<'a>,
     section: Section,
-    sampling: Sampling,
+    painter: Painter<'a>,
     /// For each case the prompt of another; empty where no case is lent one.
     lent: Vec<Lent>,
     measured: Vec<Measured>,
@@ -73,7 +70,7 @@ impl<'a> SectionRun<'a> {
         Ok(Self {
             parties,
             section,
-            sampling: config.sampling(section),
+            painter: Painter::new(parties.editor, section, config),
             lent,
             measured: Vec::new(),
             reconstructed: Vec::new(),
@@ -105,7 +102,7 @@ impl<'a> SectionRun<'a> {
         let reconstructions = self.reconstructions(cases, None)?;
         // What is compared with an answer was seen as the answer's canvas is.
         let seen_alike =
-            self.box_share().map(|share| self.reconstructions(cases, Some(share))).transpose()?;
+            self.painter.box_share().map(|share| self.reconstructions(cases, Some(share))).transpose()?;
         let answers = self.answers(cases, seen_alike.as_ref().unwrap_or(&reconstructions))?;
         let opinions = opinions(self.parties.judge, self.section, cases, &answers);
         for (((case, answers), opinions), reconstruction) in
@@ -128,11 +125,6 @@ impl<'a> SectionRun<'a> {
         Ok(())
     }
 
-    /// How large the boxes of this section are on the model's canvas.
-    fn box_share(&self) -> Option<f64> {
-        self.parties.config.box_share.filter(|_| self.section == Section::Edit)
-    }
-
     /// What the autoencoder makes of the truths.
     fn reconstructions(&self, cases: &[Case], box_share: Option<f64>) -> Result<Vec<UnitImage>> {
         let truths: Vec<Canvas<'_>> = cases
@@ -147,14 +139,15 @@ impl<'a> SectionRun<'a> {
     /// The model's answers under every prompt, and what they are compared with.
     fn answers(&mut self, cases: &[Case], reconstructions: &[UnitImage]) -> Result<Vec<Answers>> {
         let begin = Instant::now();
-        let results = self.painted(cases, |at| (cases[at].prompt.as_str(), cases[at].seed))?;
+        let results = self.painter.from_seeds(cases, 0)?;
         self.seconds += begin.elapsed().as_secs_f64();
         let (mut unprompted, mut shuffled) = (Vec::new().into_iter(), Vec::new().into_iter());
         if self.section == Section::Edit {
-            unprompted = self.painted(cases, |at| ("", cases[at].seed))?.into_iter();
+            unprompted = self.painter.answers(cases, |at| ("", cases[at].seed))?.into_iter();
         }
         if let Some(lent) = self.lent.get(self.n_done()..self.n_done() + cases.len()) {
-            shuffled = self.painted(cases, |at| (lent[at].prompt.as_str(), cases[at].seed))?.into_iter();
+            shuffled =
+                self.painter.answers(cases, |at| (lent[at].prompt.as_str(), cases[at].seed))?.into_iter();
         }
         let cases = cases.iter().zip(results).zip(reconstructions);
         cases
@@ -170,22 +163,6 @@ impl<'a> SectionRun<'a> {
             .collect()
     }
 
-    /// Finished results of cases, each under a prompt and from a seed that `ask` gives by its position.
-    fn painted<'b>(
-        &self,
-        cases: &'b [Case],
-        ask: impl Fn(usize) -> (&'b str, u64),
-    ) -> Result<Vec<UnitImage>> {
-        let canvas = |(at, case): (usize, &'b Case)| {
-            let (prompt, seed) = ask(at);
-            Canvas { image: &case.input, edit_mask: &case.edit_mask, prompt, seed }
-        };
-        let canvases: Vec<Canvas<'_>> = cases.iter().enumerate().map(canvas).collect();
-        let painted = self.parties.editor.paint(self.box_share(), &canvases, &self.sampling)?;
-        check_count(painted.len(), cases.len())?;
-        painted.iter().zip(cases).map(|(frame, case)| finish(frame, &case.input, &case.edit_mask)).collect()
-    }
-
     fn harmonic_fill(&self, case: &Case) -> Result<Option<UnitImage>> {
         if self.section != Section::Erase {
             return Ok(None);
@@ -196,23 +173,11 @@ impl<'a> SectionRun<'a> {
 
     /// Paints a case from further seeds and measures how much the answers differ.
     fn add_diversity(&self, measured: &mut Measured, case: &Case, result: &UnitImage) -> Result<()> {
-        let n_more = self.parties.config.n_seeds - 1;
-        let again = vec![case.clone(); n_more];
-        let seed = |at: usize| case.seed.wrapping_add((at as u64 + 1) * SEED_STEP);
+        let n_seeds = self.parties.config.n_seeds as u64;
         let mut answers = vec![result.clone()];
-        for (first, chunk) in
-            (0..).step_by(self.parties.config.batch).zip(again.chunks(self.parties.config.batch))
-        {
-            answers.extend(self.painted(chunk, |at| (case.prompt.as_str(), seed(first + at)))?);
-        }
-        let pixels = mean_over_pairs(&answers, |a, b| rms_difference(a, b, &case.edit_mask));
-        let answers: Vec<&UnitImage> = answers.iter().collect();
-        let features = diversity(self.parties.judge, case, &answers);
-        for (metric, value) in [(Metric::DiversityPixels, pixels), (Metric::DiversityJudge, features)] {
-            if let Some(value) = value {
-                measured.insert((metric, Subject::Result), value);
-            }
-        }
+        answers.extend(self.painter.again(case, 1..n_seeds)?);
+        let values = diversity(self.parties.judge, case, &answers);
+        measured.extend(values.into_iter().map(|(metric, value)| ((metric, Subject::Result), value)));
         Ok(())
     }
 
@@ -288,8 +253,4 @@ fn lent_prompts(parties: Parties<'_>) -> Result<Vec<Lent>> {
 fn n_kept_changed(case: &Case, result: &UnitImage) -> usize {
     let pixels = result.data().chunks_exact(3).zip(case.input.data().chunks_exact(3));
     pixels.zip(case.edit_mask.repaints()).filter(|((new, old), repaint)| !repaint && new != old).count()
-}
-
-fn check_count(found: usize, expected: usize) -> Result<()> {
-    if found == expected { Ok(()) } else { Err(EvalError::WrongCount { found, expected }) }
 }

@@ -97,6 +97,19 @@ pub enum TrainError {
         /// Learning rate of the step.
         learning_rate: f64,
     },
+    /// A term of a feedback loss is not a number any more.
+    #[error(
+        "the term `{name}` of the loss is {value} with a gradient of {gradient_norm} at the pixels: its reward cannot \
+         judge what the editor paints; the last checkpoint is whole, go on without it (a weight of 0) or with another"
+    )]
+    Term {
+        /// Which one.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// The norm of its gradient.
+        gradient_norm: f64,
+    },
     /// A curve could not be drawn.
     #[error("cannot draw `{key}`: {reason}")]
     Plot {

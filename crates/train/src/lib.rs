@@ -6,6 +6,7 @@
 //! - [`judge::train`] and [`annotator::train`] fit the classifiers of what a picture shows;
 //! - [`feedback`] collects candidates of several generators and has a simulated annotator compare them;
 //! - [`reward::ranking::train`] and [`reward::coherent::train`] fit the paper's three rewards;
+//! - [`pefl::train`] teaches the editor by these rewards, with an adversary and at fewer steps too;
 //! - [`base::BaseSteps`] and [`vae::VaeSteps`] make steps of either on random data, to be timed;
 //! - [`export`] writes a run as a diffusers folder, [`plot`] its log as curves;
 //! - [`named`], [`optim`], [`run`] and [`training`] are what every trainer shares: parameters by name,
@@ -30,6 +31,7 @@ pub mod judge;
 mod latents;
 pub mod named;
 pub mod optim;
+pub mod pefl;
 mod pictures;
 pub mod plot;
 pub mod progress;

@@ -36,6 +36,8 @@ pub(crate) enum Use {
     Comparisons = 13,
     /// What the head of a reward does without.
     Dropout = 14,
+    /// The noise that a rollout starts from, and its last step.
+    Rollout = 15,
 }
 
 /// Leaves room for every [`Use`] between two neighbouring indices.

@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use byteedit_nn::parameters::{ParameterMapper, map_parameters};
 
-use crate::optim::{Ema, Gradients, Optimizer, StepSize};
+use crate::optim::{Ema, Gradients, LrSchedule, Optimizer, StepSize};
 use crate::training::TrainingConfig;
 use crate::{Result, TrainError};
 
@@ -18,6 +18,19 @@ pub(crate) struct Loss {
     pub(crate) parts: Vec<(&'static str, Tensor<1>)>,
 }
 
+/// A part of the model that learns beside the rest and against it: at its own rate, with its own gradient norm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opponent {
+    /// What its parameters' names begin with.
+    pub(crate) prefix: &'static str,
+    /// Its learning rate by the step of the run.
+    pub(crate) learning_rate: LrSchedule,
+    /// Its gradient norm is scaled down to this.
+    pub(crate) max_grad_norm: f64,
+    /// Steps of the rest for each of its own, 1 or more.
+    pub(crate) every: u64,
+}
+
 /// Everything that one step hands to the next.
 pub(crate) struct Learner<M> {
     /// On a gradient tape.
@@ -26,6 +39,7 @@ pub(crate) struct Learner<M> {
     pub(crate) ema: Ema,
     /// Steps made.
     pub(crate) step: u64,
+    opponent: Option<Opponent>,
 }
 
 /// Takes parameters off the tape by their names.
@@ -43,7 +57,7 @@ impl<M: Module> Learner<M> {
         // Parameters are initialised lazily; the average reads them before the tape starts, which fixes them.
         let ema = Ema::new(config.ema, &model);
         let optimizer = Optimizer::new(config.optimizer, config.muon);
-        Self { model: model.train(), optimizer, ema, step: 0 }
+        Self { model: model.train(), optimizer, ema, step: 0, opponent: None }
     }
 
     /// The same without a gradient for the parameters that are frozen by name.
@@ -51,6 +65,12 @@ impl<M: Module> Learner<M> {
     pub(crate) fn freezing(mut self, is_frozen: impl Fn(&str) -> bool) -> Self {
         self.model = map_parameters(self.model, &mut Freezer(is_frozen));
         self
+    }
+
+    /// The same with a part that learns against the rest.
+    #[must_use]
+    pub(crate) fn opposed_by(self, opponent: Option<Opponent>) -> Self {
+        Self { opponent, ..self }
     }
 
     /// One step on the micro-batches whose losses `loss` gives by their number in the step. Also returns
@@ -64,15 +84,31 @@ impl<M: Module> Learner<M> {
         learning_rate: f64,
         loss: impl FnMut(&M, u64) -> Result<Loss>,
     ) -> Result<(Self, BTreeMap<String, f64>)> {
-        let (gradients, mut values) = self.gradients(config.n_accumulate, loss)?;
-        let (grad_norm, gradient_scale) = gradients.clipping(config.max_grad_norm);
-        let loss = values["loss"];
-        if !(loss.is_finite() && grad_norm.is_finite()) {
-            return Err(TrainError::Diverged { step: self.step, loss, grad_norm, learning_rate });
+        let (mut gradients, mut values) = self.gradients(config.n_accumulate, loss)?;
+        let (step, loss) = (self.step, values["loss"]);
+        let mut size = |gradients: &Gradients, name: &str, max_norm: f64, learning_rate: f64| {
+            let (grad_norm, gradient_scale) = gradients.clipping(max_norm);
+            if !(loss.is_finite() && grad_norm.is_finite()) {
+                return Err(TrainError::Diverged { step, loss, grad_norm, learning_rate });
+            }
+            values.insert(name.to_owned(), grad_norm);
+            Ok(StepSize { learning_rate, gradient_scale })
+        };
+        let theirs = self.opponent.map(|opponent| (opponent, gradients.take_under(opponent.prefix)));
+        let own = size(&gradients, "grad_norm", config.max_grad_norm, learning_rate)?;
+        let mut opposed = None;
+        if let Some((opponent, theirs)) = theirs {
+            let Opponent { prefix, learning_rate, max_grad_norm, every } = opponent;
+            let rate = learning_rate.at(step, config.n_steps);
+            let size = size(&theirs, "grad_norm_opponent", max_grad_norm, rate)?;
+            opposed = Some((prefix, step.is_multiple_of(every).then_some(size)));
+            gradients.join(theirs);
         }
-        values.insert("grad_norm".to_owned(), grad_norm);
-        let size = StepSize { learning_rate, gradient_scale };
-        self.model = self.optimizer.step(size, self.model, gradients, &mut self.ema)?;
+        let sizes = |name: &str| match opposed {
+            Some((prefix, size)) if name.starts_with(prefix) => size,
+            _ => Some(own),
+        };
+        self.model = self.optimizer.step_by(&sizes, self.model, gradients, &mut self.ema)?;
         self.step += 1;
         Ok((self, values))
     }

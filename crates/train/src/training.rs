@@ -18,7 +18,7 @@ use crate::named::{parameters_of, with_parameters};
 use crate::optim::{AdamWConfig, EmaConfig, LrSchedule, MuonConfig, ParameterState};
 use crate::progress::{Outcome, Progress, StepReport};
 use crate::run::{Checkpoint, LogRecord, RunFolder, StateHeader};
-use crate::step::{Learner, Loss};
+use crate::step::{Learner, Loss, Opponent};
 use crate::{Result, TrainError};
 
 /// Most held-out pictures of a kind, and longest side of a picture in pixels: all are held in memory.
@@ -147,6 +147,11 @@ pub(crate) trait Objective {
         false
     }
 
+    /// What of the model learns against the rest.
+    fn opponent(&self) -> Option<Opponent> {
+        None
+    }
+
     /// After how many validations in a row without a better `loss` the run ends; `None` makes all of its steps.
     fn patience(&self) -> Option<u64> {
         None
@@ -182,7 +187,9 @@ impl<'a, O: Objective> Training<'a, O> {
         device: &Device,
     ) -> Result<Self> {
         let n_parameters = parameters_of(&model).values().map(|value| value.dims()[0]).sum();
-        let learner = Learner::new(&config, model).freezing(|name| objective.is_frozen(name));
+        let learner = Learner::new(&config, model)
+            .freezing(|name| objective.is_frozen(name))
+            .opposed_by(objective.opponent());
         let (early_stop, spent) = (None, (Duration::ZERO, 0));
         let mut training = Self { config, folder, progress, objective, learner, early_stop, spent };
         if let Some((state, damage)) = Checkpoint::load_newest(folder.root(), device)? {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use byteedit_diffusion::SamplerKind;
 use clap::{Args, Subcommand};
 
+use super::arm::{ArmArg, PairArg};
 use super::paint::ModelArgs;
 use super::parse::{not_negative, sampler, temperature};
-use super::values::{AxisArg, SplitArg};
+use super::values::{AxisArg, SectionArg, SplitArg};
 
-/// Measure a model, or a reward
+/// Measure a model, compare several, or measure a reward
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ pub(crate) const JUDGE: &str = "built-in";
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvalVerb {
     World(EvalWorldArgs),
+    Compare(EvalCompareArgs),
     Reward(EvalRewardArgs),
 }
 
@@ -78,6 +80,69 @@ pub(crate) struct EvalWorldArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) world: Option<PathBuf>,
     /// Print the report as JSON instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Compare models, or settings of one, on the same composites of the mini world, case by case: better, the same, worse
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit eval compare --arm base=mini --arm fast=mini@8 --out eval/steps
+  byteedit eval compare --arm base=mini@20 --arm pefl=runs/pefl/model@20:2.5 --sections edit,outpaint-prompt --samples 500
+  byteedit eval compare --arm base=mini --arm a=runs/a/model --arm b=runs/b/model --pair b,a --pair b,base --split test
+
+The first arm is the reference: it is painted from two seeds, and what differs by no more than another seed changes in the
+median is the same.")]
+pub(crate) struct EvalCompareArgs {
+    /// What to compare, at least twice: a name, then `mini` or a model folder, then steps and guidance of edit and outpaint
+    /// if they are not to be the model's own
+    #[arg(long, value_name = "NAME=MODEL[@STEPS[:GUIDANCE]]", required = true)]
+    pub(crate) arm: Vec<ArmArg>,
+    /// Two arms to compare, the one that is called better or worse first; may be given again (default: every later arm with
+    /// the first)
+    #[arg(long, value_name = "NAME,NAME")]
+    pub(crate) pair: Vec<PairArg>,
+    /// validation for choosing, test for reporting
+    #[arg(long, value_enum, default_value_t = SplitArg::Validation)]
+    pub(crate) split: SplitArg,
+    /// Samples of each section
+    #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) samples: u32,
+    /// What to ask for, with commas between
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "edit,erase,outpaint-prompt,outpaint-free"
+    )]
+    pub(crate) sections: Vec<SectionArg>,
+    /// The first so many edits are painted from several seeds, to see how much the answers differ
+    #[arg(long, value_name = "N", default_value_t = 32, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) diverse: u32,
+    /// From how many seeds
+    #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(2..=16))]
+    pub(crate) seeds: u32,
+    /// Who says what the pictures show: `built-in`, or a folder that `train judge` wrote
+    #[arg(long, value_name = "built-in|DIR", default_value = JUDGE)]
+    pub(crate) judge: String,
+    /// The seed of samples and noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder for compare.json, compare.md, compare-timing.json and a contact sheet for each section; what an earlier
+    /// comparison wrote is replaced
+    #[arg(long, value_name = "DIR", default_value = "eval-compare")]
+    pub(crate) out: PathBuf,
+    /// A pack other than the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) world: Option<PathBuf>,
+    /// Where to compute: cpu, or a backend this program was built with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Print the report as JSON instead of the tables
     #[arg(long)]
     pub(crate) json: bool,
 }

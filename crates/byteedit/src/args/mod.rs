@@ -1,10 +1,12 @@
 //! What the user typed, as `clap` parses it. Doc comments here are the help texts.
 
+mod arm;
 mod bench;
 mod data;
 mod eval;
 mod paint;
 mod parse;
+mod pipeline;
 mod score;
 mod train;
 mod values;
@@ -14,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use arm::ArmArg;
 pub(crate) use bench::{
     BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchRewardArgs, BenchRunArgs,
     BenchSelectArgs, BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs, BenchVerb, DtypeArg, PassArg,
@@ -23,15 +26,16 @@ pub(crate) use data::{
     ANNOTATOR, DataAlignArgs, DataAnnotateArgs, DataArgs, DataCandidatesArgs, DataCheckArgs, DataExportArgs,
     DataImportArgs, DataPromptsArgs, DataVerb, ExportArg, ImportArg,
 };
-pub(crate) use eval::{EvalArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, JUDGE};
+pub(crate) use eval::{EvalArgs, EvalCompareArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, JUDGE};
 pub(crate) use paint::{
     EditArgs, EraseArgs, MaskModeArg, ModelArgs, OutpaintArgs, OutputArgs, PaintArgs, RunArgs,
 };
 pub(crate) use parse::MaskSource;
+pub(crate) use pipeline::PipelineArgs;
 pub(crate) use score::ScoreArgs;
 pub(crate) use train::{
-    TrainAestheticArgs, TrainAlignmentArgs, TrainAnnotatorArgs, TrainArgs, TrainBaseArgs, TrainCoherentArgs,
-    TrainDecoderArgs, TrainExportArgs, TrainJudgeArgs, TrainPlotArgs, TrainRankingArgs, TrainRewardRunArgs,
+    FeedbackPreset, TrainAccelerateArgs, TrainAestheticArgs, TrainAlignmentArgs, TrainAnnotatorArgs, TrainArgs, TrainBaseArgs, TrainCoherentArgs,
+    TrainDecoderArgs, TrainExportArgs, TrainFeedbackArgs, TrainJudgeArgs, TrainPeflArgs, TrainPlotArgs, TrainRankingArgs, TrainRewardRunArgs,
     TrainRewardVerb, TrainRunArgs, TrainVaeArgs, TrainVerb,
 };
 pub(crate) use world::{WorldArgs, WorldBuildArgs, WorldConceptsArgs, WorldSampleArgs, WorldVerb};
@@ -62,6 +66,7 @@ pub(crate) enum Verb {
     Train(TrainArgs),
     Eval(EvalArgs),
     Score(ScoreArgs),
+    Pipeline(PipelineArgs),
     Bench(BenchArgs),
     Demo(DemoArgs),
     Completions(CompletionsArgs),

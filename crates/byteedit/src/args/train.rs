@@ -20,6 +20,8 @@ pub(crate) enum TrainVerb {
     Judge(TrainJudgeArgs),
     Annotator(TrainAnnotatorArgs),
     Reward(TrainRewardArgs),
+    Pefl(TrainPeflArgs),
+    Accelerate(TrainAccelerateArgs),
     Export(TrainExportArgs),
     Plot(TrainPlotArgs),
 }
@@ -202,6 +204,72 @@ pub(crate) struct TrainRewardRunArgs {
     pub(crate) json: bool,
 }
 
+/// Teach an editor by what rewards say of what it paints: perceptual feedback learning
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train pefl
+  byteedit train pefl --run runs/pefl --init runs/base/model --aesthetic runs/aesthetic/aesthetic --set loss.w_pefl=0.3
+  byteedit train pefl --preset paper --init sd-inpainting/ --data pictures/ --aesthetic ImageReward/ --alignment none
+      --held-out hps/
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit. RUN/model has the weights with the best
+held-out reward, RUN/guard.json says of which step, RUN/rewards.svg shows them all.")]
+pub(crate) struct TrainPeflArgs {
+    #[command(flatten)]
+    pub(crate) feedback: TrainFeedbackArgs,
+}
+
+/// Go on with an adversary, down to 8 steps: adversarial and progressive feedback learning
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit train accelerate --init runs/pefl/model
+  byteedit train accelerate --init runs/pefl/model --coherent random
+      --set 'phases=[{\"from_step\":0,\"T\":8,\"T1\":6,\"T2\":3},{\"from_step\":300,\"T\":4,\"T1\":3,\"T2\":2}]' --set samples.n_steps=4
+
+Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit. RUN/model has the weights with the best
+held-out reward at the last phase's steps, RUN/guard.json says of which step.")]
+pub(crate) struct TrainAccelerateArgs {
+    #[command(flatten)]
+    pub(crate) feedback: TrainFeedbackArgs,
+    /// The coherent reward that the adversary begins as: the built-in one, that in a folder, or one of random weights
+    #[arg(long, value_name = "mini|DIR|random", default_value = "mini")]
+    pub(crate) coherent: String,
+}
+
+/// What both trainers by feedback take.
+#[derive(Debug, Args)]
+pub(crate) struct TrainFeedbackArgs {
+    #[command(flatten)]
+    pub(crate) run: TrainRunArgs,
+    /// The numbers to start from, before --config and --set: for the small model, or the paper's
+    #[arg(long, value_enum, default_value_t = FeedbackPreset::Mini)]
+    pub(crate) preset: FeedbackPreset,
+    /// The model to teach: `mini`, or a folder in diffusers' layout. Read once: a run that goes on has its own
+    #[arg(long, value_name = "mini|DIR", default_value = "mini")]
+    pub(crate) init: String,
+    /// The aesthetic reward: the built-in one, that in a folder, or none
+    #[arg(long, value_name = "mini|DIR|none", default_value = "mini")]
+    pub(crate) aesthetic: String,
+    /// The alignment reward: the built-in one, that in a folder, or none
+    #[arg(long, value_name = "mini|DIR|none", default_value = "mini")]
+    pub(crate) alignment: String,
+    /// A folder with VGG16's convolutions (torchvision's names), for the distance to the source that it sees
+    #[arg(long, value_name = "DIR")]
+    pub(crate) vgg: Option<PathBuf>,
+    /// What is never optimised and chooses the weights: the annotator of the mini world, the reward in a folder, or none
+    #[arg(long, value_name = "annotator|DIR|none", default_value = "annotator")]
+    pub(crate) held_out: String,
+}
+
+/// Whose numbers.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum FeedbackPreset {
+    /// For the small model
+    Mini,
+    /// The paper's
+    Paper,
+}
+
 /// Write the averaged weights of a run as a model that `--model` and diffusers load
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -248,8 +316,7 @@ pub(crate) struct TrainPlotArgs {
 /// What all trainers take.
 #[derive(Debug, Args)]
 pub(crate) struct TrainRunArgs {
-    /// The run folder: made, or gone on with (default: byteedit/runs/ and vae, decoder, base, judge or annotator in
-    /// the user's cache folder)
+    /// The run folder: made, or gone on with (default: byteedit/runs/ and the verb's name in the user's cache folder)
     #[arg(long, value_name = "DIR")]
     pub(crate) run: Option<PathBuf>,
     /// A JSON file whose values are put over the defaults; unknown keys are refused

@@ -2,6 +2,7 @@
 
 use byteedit_data::preference::Axis;
 use byteedit_data::{Split, Task};
+use byteedit_eval::Section;
 use clap::ValueEnum;
 
 /// A task.
@@ -42,6 +43,30 @@ impl From<AxisArg> for Axis {
             AxisArg::Coherence => Self::Coherence,
             AxisArg::Structure => Self::Structure,
             AxisArg::Aesthetics => Self::Aesthetics,
+        }
+    }
+}
+
+/// A kind of questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SectionArg {
+    /// Paint what the prompt names
+    Edit,
+    /// Remove what is under the mask
+    Erase,
+    /// Extend, with a prompt that names what is out there
+    OutpaintPrompt,
+    /// Extend without a prompt
+    OutpaintFree,
+}
+
+impl From<SectionArg> for Section {
+    fn from(section: SectionArg) -> Self {
+        match section {
+            SectionArg::Edit => Self::Edit,
+            SectionArg::Erase => Self::Erase,
+            SectionArg::OutpaintPrompt => Self::OutpaintPrompt,
+            SectionArg::OutpaintFree => Self::OutpaintFree,
         }
     }
 }

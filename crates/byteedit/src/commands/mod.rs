@@ -9,6 +9,7 @@ mod edit;
 mod eval;
 mod inspect;
 mod paint;
+mod pipeline;
 mod run;
 mod score;
 mod train;
@@ -57,11 +58,14 @@ pub(crate) fn run() -> anyhow::Result<ExitStatus> {
             TrainVerb::Judge(args) => train::train_judge(judge_settings(args)?, printer),
             TrainVerb::Annotator(args) => train::train_annotator(annotator_settings(args)?, printer),
             TrainVerb::Reward(args) => train::train_reward(args.verb, printer),
+            TrainVerb::Pefl(args) => train::train_pefl(args, printer),
+            TrainVerb::Accelerate(args) => train::train_accelerate(args, printer),
             TrainVerb::Export(args) => train::train_export(args, printer),
             TrainVerb::Plot(args) => train::train_plot(args, printer),
         },
         Verb::Eval(args) => eval::run(args, printer),
         Verb::Score(args) => score::score(args, printer),
+        Verb::Pipeline(args) => pipeline::pipeline(args, printer),
         Verb::Bench(args) => bench::run(args, printer),
         Verb::Demo(args) => demo::demo(args, printer),
         Verb::Completions(args) => completions::completions(args, printer),

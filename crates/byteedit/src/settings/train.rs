@@ -10,6 +10,7 @@ use byteedit_train::annotator::{self, AnnotatorRunConfig};
 use byteedit_train::base::BaseRunConfig;
 use byteedit_train::decoder::DecoderRunConfig;
 use byteedit_train::judge::{self, JudgeRunConfig};
+use byteedit_train::pefl::PeflRunConfig;
 use byteedit_train::run::config_from_overlay;
 use byteedit_train::vae::VaeRunConfig;
 use etcetera::BaseStrategy;
@@ -19,8 +20,8 @@ use serde_json::{Map, Value};
 
 use super::{device, source, world};
 use crate::args::{
-    TrainAnnotatorArgs, TrainBaseArgs, TrainDecoderArgs, TrainJudgeArgs, TrainRewardRunArgs, TrainRunArgs,
-    TrainVaeArgs,
+    FeedbackPreset, TrainAnnotatorArgs, TrainBaseArgs, TrainDecoderArgs, TrainFeedbackArgs, TrainJudgeArgs,
+    TrainRewardRunArgs, TrainRunArgs, TrainVaeArgs,
 };
 use crate::files;
 
@@ -109,6 +110,49 @@ pub(crate) fn annotator_settings(
 ) -> anyhow::Result<RunSettings<AnnotatorRunConfig>> {
     let TrainAnnotatorArgs { run } = args;
     RunSettings::resolve(run, "annotator", annotator::mini())
+}
+
+/// `train pefl` and `train accelerate`.
+pub(crate) struct FeedbackSettings {
+    /// The run.
+    pub(crate) run: RunSettings<PeflRunConfig>,
+    /// The model to teach.
+    pub(crate) init: String,
+    /// The aesthetic reward, if there is one.
+    pub(crate) aesthetic: Option<String>,
+    /// The alignment reward, if there is one.
+    pub(crate) alignment: Option<String>,
+    /// The folder of VGG16, if there is one.
+    pub(crate) vgg: Option<PathBuf>,
+    /// What chooses the weights, if anything does.
+    pub(crate) held_out: Option<String>,
+}
+
+impl FeedbackSettings {
+    /// The settings of `train NAME`, whose presets are made of the given ones.
+    ///
+    /// # Errors
+    /// The first argument that cannot be used.
+    pub(crate) fn resolve(
+        args: TrainFeedbackArgs,
+        name: &str,
+        preset_of: impl FnOnce(PeflRunConfig) -> PeflRunConfig,
+    ) -> anyhow::Result<Self> {
+        let TrainFeedbackArgs { run, preset, init, aesthetic, alignment, vgg, held_out } = args;
+        let preset = match preset {
+            FeedbackPreset::Mini => PeflRunConfig::mini(),
+            FeedbackPreset::Paper => PeflRunConfig::paper(),
+        };
+        let given = |name: String| Some(name).filter(|name| name != "none");
+        Ok(Self {
+            run: RunSettings::resolve(run, name, preset_of(preset))?,
+            init,
+            aesthetic: given(aesthetic),
+            alignment: given(alignment),
+            vgg,
+            held_out: given(held_out),
+        })
+    }
 }
 
 /// What every trainer of a reward is started with.
@@ -213,6 +257,8 @@ pub(crate) enum RunKind {
     Annotator,
     /// A run of `train reward`.
     Reward,
+    /// A run of `train pefl` or `train accelerate`.
+    Feedback,
 }
 
 /// Tells by a run's configuration which trainer made it.
@@ -231,6 +277,8 @@ pub(crate) fn run_kind(folder: &Path) -> anyhow::Result<RunKind> {
         ["/network/blip_config", "/network/dinov2_config"].iter().any(|key| config.pointer(key).is_some());
     if is_reward {
         Ok(RunKind::Reward)
+    } else if config.get("phases").is_some() {
+        Ok(RunKind::Feedback)
     } else if config.get("discriminator_channels").is_some() {
         Ok(RunKind::Decoder)
     } else if config.get("crop_size").is_some() {
@@ -292,6 +340,8 @@ mod tests {
         assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Reward);
         write(serde_json::to_value(CoherentRunConfig::mini()).unwrap());
         assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Reward);
+        write(serde_json::to_value(PeflRunConfig::mini()).unwrap());
+        assert_eq!(run_kind(folder.path()).unwrap(), RunKind::Feedback);
         write(json!({}));
         assert!(run_kind(folder.path()).is_err());
     }

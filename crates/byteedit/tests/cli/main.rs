@@ -11,6 +11,7 @@ mod help;
 mod inspecting;
 mod manifest;
 mod measuring;
+mod pipelining;
 mod preferences;
 mod preferring;
 mod scoring;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::workbench::{Workbench, is_partial};
+use crate::workbench::{Workbench, is_partial, model};
 
 #[test]
 fn samples_of_the_world_repeat_themselves() {
@@ -51,6 +51,75 @@ fn an_evaluation_writes_what_it_prints() {
         serde_json::from_slice(&fs::read(bench.path("report/report.json")).unwrap()).unwrap();
     assert_eq!(written, json);
     assert!(!bench.files().iter().any(|path| is_partial(path)));
+}
+
+#[test]
+fn a_comparison_writes_what_it_prints() {
+    let bench = Workbench::new();
+    let arms = [("one", "1"), ("two", "2:1.5"), ("again", "1")];
+    let arms = arms.map(|(name, settings)| format!("{name}={}@{settings}", model()));
+    let [one, two, again] = &arms;
+    let arguments = [
+        "eval",
+        "compare",
+        "--arm",
+        one,
+        "--arm",
+        two,
+        "--arm",
+        again,
+        "--sections",
+        "edit,outpaint-free",
+        "--samples",
+        "3",
+        "--diverse",
+        "1",
+        "--seeds",
+        "2",
+    ];
+    let tables = bench.run(&arguments).done();
+    assert!(tables.stdout.starts_with("# 3 arms on the mini world, validation split\n"), "{}", tables.stdout);
+    assert!(tables.stderr.contains("edit, two: ") && tables.stderr.contains("s for each picture"));
+    for name in ["compare.md", "compare-timing.json", "compare-edit.png", "compare-outpaint-free.png"] {
+        assert!(bench.path("eval-compare").join(name).is_file(), "{name}");
+    }
+    // Asked again, it says the same.
+    assert_eq!(bench.run(&arguments).done().stdout, tables.stdout);
+    let more = ["--pair", "two,again", "--pair", "again,one", "--json", "--out", "pairs"];
+    let json = bench.run(&[&arguments[..], &more].concat()).done().json();
+    let written: serde_json::Value =
+        serde_json::from_slice(&fs::read(bench.path("pairs/compare.json")).unwrap()).unwrap();
+    assert_eq!(written, json);
+    let settings = &json["arms"][1]["settings"];
+    assert_eq!((&settings["n_steps"], &settings["guidance"]["edit"]), (&2.into(), &1.5.into()));
+    assert_eq!(&json["arms"][0]["settings"]["guidance"]["edit"], &2.0);
+    // An arm against the same one under another name: nothing but ties.
+    let pair = &json["sections"][0]["pairs"][1];
+    assert_eq!((&pair["first"], &pair["second"]), (&"again".into(), &"one".into()));
+    assert_eq!(pair["scores"]["structure"]["counts"], serde_json::json!({ "good": 0, "same": 3, "bad": 0 }));
+    assert_eq!(pair["scores"]["coherence"]["win_rate"]["mean"], 0.5);
+    assert!(!bench.files().iter().any(|path| is_partial(path)));
+}
+
+#[test]
+fn what_cannot_be_compared_is_named() {
+    let bench = Workbench::new();
+    for (more, says) in [
+        (&[][..], "--arm"),
+        (&["--arm", "base=mini"], "at least two arms, not 1"),
+        (&["--arm", "base"], "write NAME=MODEL"),
+        (&["--arm", "base=mini@fast"], "`fast` is no number of steps"),
+        (&["--arm", "base=mini", "--arm", "base=mini@8"], "two arms are named base"),
+        (&["--arm", "base=mini", "--arm", "fast=mini@8", "--pair", "fast,best"], "there is no arm best"),
+        (&["--arm", "base=mini", "--arm", "fast=mini@8", "--pair", "fast"], "such as pefl,base"),
+        (&["--arm", "base=mini", "--arm", "fast=mini@8", "--sections", "edit,edit"], "each of them once"),
+        (&["--arm", "base=nowhere", "--arm", "fast=nowhere@8"], "there is no model folder nowhere"),
+    ] {
+        let answer = bench.run(&[&["eval", "compare"], more].concat());
+        assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{more:?}: {answer:?}");
+        assert!(answer.stderr.contains(says), "{more:?}: {}", answer.stderr);
+        assert!(bench.files().is_empty(), "{more:?}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn training(n_steps: u64) -> Value {
     })
 }
 
-fn vae_config(n_steps: u64) -> Value {
+pub(crate) fn vae_config(n_steps: u64) -> Value {
     json!({
         "vae": {"latent_channels": 8, "block_out_channels": [8, 8], "norm_num_groups": 4,
             "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D"],
@@ -48,7 +48,7 @@ fn n_logged(run: &Path) -> usize {
 }
 
 /// Starts a run and waits until it has logged `n_steps`.
-fn start_and_wait(bench: &Workbench, arguments: &[&str], run: &Path, n_steps: usize) -> Child {
+pub(crate) fn start_and_wait(bench: &Workbench, arguments: &[&str], run: &Path, n_steps: usize) -> Child {
     let mut command = bench.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();

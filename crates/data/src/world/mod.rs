@@ -12,6 +12,7 @@
 //! Splits are by photograph; where a concept has several renderings, the test split shows only the
 //! one that training never sees.
 
+mod answers;
 mod background;
 pub mod build;
 mod caption;
@@ -29,6 +30,7 @@ mod shadow;
 
 use serde::{Deserialize, Serialize};
 
+pub use answers::{AskedEdit, RightAnswers};
 pub use build::{BuildReport, build};
 pub use caption::with_article;
 pub use export::write_samples;

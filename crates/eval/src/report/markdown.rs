@@ -108,12 +108,14 @@ fn table(out: &mut String, figures: &[Figures]) -> fmt::Result {
     writeln!(out)
 }
 
-fn heading(metric: Metric) -> String {
+/// The metric's name with its unit.
+pub(crate) fn heading(metric: Metric) -> String {
     let unit = metric.unit();
     if unit.is_empty() { metric.name().to_owned() } else { format!("{} ({unit})", metric.name()) }
 }
 
-const fn best(metric: Metric) -> &'static str {
+/// In which direction it improves, in a word.
+pub(crate) const fn best(metric: Metric) -> &'static str {
     match metric.better() {
         Better::Higher => "high",
         Better::Lower => "low",
@@ -123,7 +125,7 @@ const fn best(metric: Metric) -> &'static str {
 }
 
 /// `mean [low, high]`; a `+` shows the sign of a difference, an `x` marks a ratio.
-fn cell(metric: Metric, estimate: Option<&Estimate>, sign: &str) -> String {
+pub(crate) fn cell(metric: Metric, estimate: Option<&Estimate>, sign: &str) -> String {
     let digits = match metric.unit() {
         "dB" | "levels" => 2,
         _ => 3,
@@ -131,7 +133,8 @@ fn cell(metric: Metric, estimate: Option<&Estimate>, sign: &str) -> String {
     shown(estimate, digits, sign)
 }
 
-fn shown(estimate: Option<&Estimate>, digits: usize, sign: &str) -> String {
+/// The same with a number of digits.
+pub(crate) fn shown(estimate: Option<&Estimate>, digits: usize, sign: &str) -> String {
     let Some(Estimate { mean, low, high, n: _ }) = estimate else { return String::new() };
     match sign {
         "+" => format!("{mean:+.digits$} [{low:+.digits$}, {high:+.digits$}]"),

@@ -20,13 +20,14 @@ use crate::figures::Figures;
 use crate::gallery::Example;
 use crate::section::Section;
 
+pub(crate) use markdown::{best, cell, heading, shown};
 pub(crate) use write::write_files;
 
 /// The layout of the JSON that this version writes and reads.
 pub const SCHEMA_VERSION: u32 = 3;
 
 /// Said in every report.
-const NOTE: &str = "All figures are on composites of the mini world: rendered objects pasted on \
+pub(crate) const NOTE: &str = "All figures are on composites of the mini world: rendered objects pasted on \
     photographs. They compare models of this kind with each other and say nothing of edits of \
     photographs at large.";
 

@@ -8,20 +8,20 @@ use super::BaseModel;
 use crate::latents::{CachedSample, Geometry};
 
 /// What the U-Net is told besides the noisy latents.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// Clean latents, `[batch, channels, side, side]`.
-    pub(super) latents: Tensor<4>,
+    pub(crate) latents: Tensor<4>,
     /// 1 = repaint, `[batch, 1, side, side]`.
-    pub(super) edit_mask: Tensor<4>,
+    pub(crate) edit_mask: Tensor<4>,
     /// `[batch, channels, side, side]`.
-    pub(super) masked_latents: Tensor<4>,
+    pub(crate) masked_latents: Tensor<4>,
     /// `[batch, n_tokens]`.
-    pub(super) ids: Tensor<2, Int>,
+    pub(crate) ids: Tensor<2, Int>,
 }
 
 impl Batch {
     /// Gathers samples; each with its own caption's ids or others, such as the empty caption's.
-    pub(super) fn gather(items: &[(&CachedSample, &[u32])], geometry: Geometry, device: &Device) -> Self {
+    pub(crate) fn gather(items: &[(&CachedSample, &[u32])], geometry: Geometry, device: &Device) -> Self {
         let Geometry { channels, side, n_tokens } = geometry;
         let n = items.len();
         let latents = |part: fn(&CachedSample) -> &[f16]| {
@@ -48,7 +48,7 @@ impl Batch {
     ///
     /// # Shapes
     /// - `x_t`, result: `[batch, channels, side, side]`
-    pub(super) fn predict(&self, model: &BaseModel, x_t: Tensor<4>, levels: &[NoiseLevel]) -> Tensor<4> {
+    pub(crate) fn predict(&self, model: &BaseModel, x_t: Tensor<4>, levels: &[NoiseLevel]) -> Tensor<4> {
         let device = x_t.device();
         let timesteps: Vec<f32> = levels.iter().map(|level| level.timestep as f32).collect();
         let timesteps = Tensor::from_data(TensorData::new(timesteps, [levels.len()]), &device);

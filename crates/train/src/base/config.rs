@@ -90,6 +90,41 @@ fn evenly() -> f64 {
 }
 
 impl DenoisingLossConfig {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first that is out of range.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let DenoisingLossConfig {
+            caption_dropout,
+            weighting,
+            offset_noise,
+            weight_outside,
+            channel_gain_power,
+            timestep_shift,
+        } = *self;
+        if !(0.0..=1.0).contains(&caption_dropout) {
+            return Err(TrainError::config("loss.caption_dropout", caption_dropout, "from 0 to 1"));
+        }
+        if let Some(gamma) = weighting.gamma().filter(|gamma| !(*gamma > 0.0 && gamma.is_finite())) {
+            return Err(TrainError::config("loss.weighting", gamma, "a positive number"));
+        }
+        if !(offset_noise >= 0.0 && offset_noise.is_finite()) {
+            return Err(TrainError::config("loss.offset_noise", offset_noise, "0 or more"));
+        }
+        // At 0 the loss of a picture with an empty mask would be 0/0.
+        if !(weight_outside > 0.0 && weight_outside <= 1.0) {
+            return Err(TrainError::config("loss.weight_outside", weight_outside, "above 0, up to 1"));
+        }
+        if !(0.0..=1.0).contains(&channel_gain_power) {
+            return Err(TrainError::config("loss.channel_gain_power", channel_gain_power, "from 0 to 1"));
+        }
+        if !(timestep_shift > 0.0 && timestep_shift.is_finite()) {
+            return Err(TrainError::config("loss.timestep_shift", timestep_shift, "above 0"));
+        }
+        Ok(())
+    }
+
     /// Whether an editor should blend kept latents in, since the model hardly learns to repeat them.
     pub fn keeps_unmasked(&self) -> bool {
         self.weight_outside < 1.0
@@ -267,33 +302,7 @@ impl BaseRunConfig {
         }
         NoiseSchedule::new(self.schedule.clone())?;
         self.samples.validate()?;
-        let DenoisingLossConfig {
-            caption_dropout,
-            weighting,
-            offset_noise,
-            weight_outside,
-            channel_gain_power,
-            timestep_shift,
-        } = self.loss;
-        if !(0.0..=1.0).contains(&caption_dropout) {
-            return Err(TrainError::config("loss.caption_dropout", caption_dropout, "from 0 to 1"));
-        }
-        if let Some(gamma) = weighting.gamma().filter(|gamma| !(*gamma > 0.0 && gamma.is_finite())) {
-            return Err(TrainError::config("loss.weighting", gamma, "a positive number"));
-        }
-        if !(offset_noise >= 0.0 && offset_noise.is_finite()) {
-            return Err(TrainError::config("loss.offset_noise", offset_noise, "0 or more"));
-        }
-        // At 0 the loss of a picture with an empty mask would be 0/0.
-        if !(weight_outside > 0.0 && weight_outside <= 1.0) {
-            return Err(TrainError::config("loss.weight_outside", weight_outside, "above 0, up to 1"));
-        }
-        if !(0.0..=1.0).contains(&channel_gain_power) {
-            return Err(TrainError::config("loss.channel_gain_power", channel_gain_power, "from 0 to 1"));
-        }
-        if !(timestep_shift > 0.0 && timestep_shift.is_finite()) {
-            return Err(TrainError::config("loss.timestep_shift", timestep_shift, "above 0"));
-        }
+        self.loss.validate()?;
         let n = self.validation.n_samples;
         if n == 0 || !n.is_multiple_of(4) || n > MAX_HELD_OUT {
             let limit = format!("a positive multiple of 4 up to {MAX_HELD_OUT}");
@@ -308,7 +317,7 @@ impl BaseRunConfig {
 
 impl SamplesConfig {
     /// How the grids are painted.
-    pub(super) fn sampling(&self) -> SamplingConfig {
+    pub(crate) fn sampling(&self) -> SamplingConfig {
         let Self { n_per_task: _, sampler, n_steps, guidance_scale, temperature } = self;
         SamplingConfig {
             sampler: sampler.clone(),
@@ -318,7 +327,11 @@ impl SamplesConfig {
         }
     }
 
-    fn validate(&self) -> Result<()> {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// As [`SamplingConfig::validate`].
+    pub(crate) fn validate(&self) -> Result<()> {
         if self.n_per_task == 0 {
             return Err(TrainError::config("samples.n_per_task", 0, "1 or more"));
         }

@@ -22,6 +22,13 @@ pub use config::{BaseRunConfig, BaseValidationConfig, DenoisingLossConfig, Prove
 pub use model::BaseModel;
 pub use steps::BaseSteps;
 
+pub(crate) use batch::Batch;
+pub(crate) use objective::DenoisingLoss;
+pub(crate) use samples::{Painting, editor, write_samples};
+pub(crate) use start::load_model;
+pub(crate) use validation::Validation;
+pub(crate) use weights::LatentWeights;
+
 use self::objective::Denoising;
 use self::start::Start;
 use crate::export::export_base;

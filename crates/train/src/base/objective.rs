@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::batch::Batch;
 use super::draw::{Draw, Draws};
-use super::samples::write_samples;
+use super::samples::{Painting, write_samples};
 use super::validation::Validation;
 use super::weights::LatentWeights;
 use super::{BaseModel, BaseRunConfig};
@@ -78,10 +78,10 @@ impl<'a> Denoising<'a> {
 }
 
 /// What is minimised.
-pub(super) struct DenoisingLoss {
-    pub(super) schedule: NoiseSchedule,
-    pub(super) weighting: LossWeighting,
-    pub(super) weights: LatentWeights,
+pub(crate) struct DenoisingLoss {
+    pub(crate) schedule: NoiseSchedule,
+    pub(crate) weighting: LossWeighting,
+    pub(crate) weights: LatentWeights,
 }
 
 impl DenoisingLoss {
@@ -89,7 +89,7 @@ impl DenoisingLoss {
     ///
     /// # Shapes
     /// - `noise`: as the batch's latents
-    pub(super) fn of(
+    pub(crate) fn of(
         &self,
         model: &BaseModel,
         batch: &Batch,
@@ -152,7 +152,9 @@ impl Objective for Denoising<'_> {
     }
 
     fn sample(&self, model: &BaseModel, path: &Path) -> Result<()> {
-        write_samples(model, self.pool.encoder(), self.config, &self.loss.schedule, path)
+        let BaseRunConfig { samples, loss, .. } = self.config;
+        let painting = Painting { samples, keeps_unmasked: loss.keeps_unmasked(), schedule: &self.loss.schedule };
+        write_samples(model, self.pool.encoder(), &painting, path)
     }
 
     fn gflop_per_image(&self) -> f64 {

@@ -7,7 +7,7 @@ use byteedit_diffusion::NoiseSchedule;
 use byteedit_edit::{Canvas, EditModel, ModelCard, ModelInfo, ModelParts, Watch};
 use serde_json::json;
 
-use super::{BaseModel, BaseRunConfig, SamplesConfig};
+use super::{BaseModel, SamplesConfig};
 use crate::Result;
 use crate::files::write_json;
 use crate::latents::Encoder;
@@ -19,16 +19,24 @@ const TASKS: [Task; 3] = [Task::Edit, Task::Erase, Task::Outpaint];
 /// Grey of the hole in the grid's first column: the 0 of [-1, 1].
 const HOLE: u8 = 128;
 
+/// How samples are painted.
+#[derive(Clone, Copy)]
+pub(crate) struct Painting<'a> {
+    pub(crate) samples: &'a SamplesConfig,
+    /// Whether kept latents are blended in.
+    pub(crate) keeps_unmasked: bool,
+    pub(crate) schedule: &'a NoiseSchedule,
+}
+
 /// Writes a grid of three pictures for each sample (input with its hole, result pasted, truth) and,
 /// beside it, a JSON of the same name with task and caption of each sample in order.
-pub(super) fn write_samples(
+pub(crate) fn write_samples(
     model: &BaseModel,
     encoder: &Encoder<'_>,
-    config: &BaseRunConfig,
-    schedule: &NoiseSchedule,
+    painting: &Painting<'_>,
     path: &Path,
 ) -> Result<()> {
-    let n_per_task = config.samples.n_per_task;
+    let n_per_task = painting.samples.n_per_task;
     let mut pairs = Vec::new();
     let mut captions = Vec::new();
     for task in TASKS {
@@ -38,10 +46,10 @@ pub(super) fn write_samples(
             pairs.push(pair);
         }
     }
-    let editor = editor(model, encoder, schedule, config.loss.keeps_unmasked())?;
+    let editor = editor(model, encoder, painting)?;
     let mut results = Vec::with_capacity(pairs.len());
     for (task, pairs) in TASKS.into_iter().zip(pairs.chunks(n_per_task)) {
-        results.extend(painted(&editor, &config.samples, task, pairs, results.len() as u64)?);
+        results.extend(painted(&editor, painting.samples, task, pairs, results.len() as u64)?);
     }
     let grid: Vec<Rgb8> = pairs
         .iter()
@@ -56,12 +64,12 @@ pub(super) fn write_samples(
 }
 
 /// The model as it stands, as the editor would load it.
-fn editor(
+pub(crate) fn editor(
     model: &BaseModel,
     encoder: &Encoder<'_>,
-    schedule: &NoiseSchedule,
-    keeps_unmasked: bool,
+    painting: &Painting<'_>,
 ) -> Result<EditModel> {
+    let Painting { keeps_unmasked, schedule, .. } = *painting;
     let card = ModelCard { keeps_unmasked, hole: encoder.hole, ..ModelCard::default() };
     let parts = ModelParts {
         unet: model.unet.clone(),

@@ -122,7 +122,7 @@ fn warm_run(folder: &Path) -> Result<Option<BaseRunConfig>> {
 }
 
 /// The networks of a model folder, and the SHA-256 of the U-Net's weight file.
-fn load_model(folder: &Path, device: &Device) -> Result<(BaseModel, String)> {
+pub(crate) fn load_model(folder: &Path, device: &Device) -> Result<(BaseModel, String)> {
     let unet: UNet2DConditionModel = load_component(&folder.join("unet"), device)?;
     let text_encoder: CLIPTextModel = load_component(&folder.join("text_encoder"), device)?;
     let sha256 = file_sha256(&folder.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE))?;

@@ -25,7 +25,7 @@ const IN_V: LossWeighting = LossWeighting::MinSnrPlusOne(20.0);
 const SEED: u64 = 0;
 
 /// Held-out pairs with their noise levels.
-pub(super) struct Validation {
+pub(crate) struct Validation {
     samples: Vec<CachedSample>,
     levels: Vec<NoiseLevel>,
     geometry: Geometry,
@@ -35,7 +35,7 @@ pub(super) struct Validation {
 
 impl Validation {
     /// Encodes `n` pairs of the validation split.
-    pub(super) fn new(encoder: &Encoder<'_>, schedule: &NoiseSchedule, n: usize) -> Result<Self> {
+    pub(crate) fn new(encoder: &Encoder<'_>, schedule: &NoiseSchedule, n: usize) -> Result<Self> {
         let mut samples = Vec::with_capacity(n);
         while samples.len() < n {
             let batch = BATCH.min(n - samples.len());
@@ -52,14 +52,14 @@ impl Validation {
     }
 
     /// How strongly the decoder answers to each channel, on held-out pictures.
-    pub(super) fn gains(&self) -> &[f64] {
+    pub(crate) fn gains(&self) -> &[f64] {
         &self.gains
     }
 
     /// `loss`, the squared error in `v` whatever the network predicts, over all timesteps, and
     /// `loss_t0..loss_t3` over each quarter of them, cleanest first; and `inside`, `inside_t0..inside_t3`: the same
     /// under the mask alone, channels weighted by the decoder's gain, which is the pixels' error to first order.
-    pub(super) fn measure(
+    pub(crate) fn measure(
         &self,
         model: &BaseModel,
         prediction: Prediction,

@@ -6,7 +6,7 @@ use super::DenoisingLossConfig;
 
 /// A weight for every latent.
 #[derive(Clone, Debug)]
-pub(super) struct LatentWeights {
+pub(crate) struct LatentWeights {
     /// Of an error outside of the mask; 1 inside.
     outside: f32,
     /// `[1, channels, 1, 1]`, with a mean of 1.
@@ -15,12 +15,12 @@ pub(super) struct LatentWeights {
 
 impl LatentWeights {
     /// Those of a training run, for a decoder with these gains.
-    pub(super) fn new(config: &DenoisingLossConfig, gains: &[f64], device: &Device) -> Self {
+    pub(crate) fn new(config: &DenoisingLossConfig, gains: &[f64], device: &Device) -> Self {
         Self::by_power(config.weight_outside, config.channel_gain_power, gains, device)
     }
 
     /// Those that make the error the pixels' own to first order, under the mask alone.
-    pub(super) fn of_pixels_inside(gains: &[f64], device: &Device) -> Self {
+    pub(crate) fn of_pixels_inside(gains: &[f64], device: &Device) -> Self {
         // Not quite 0: a mask without a latent of its own counts everywhere alike.
         Self::by_power(1e-6, 1.0, gains, device)
     }
@@ -36,7 +36,7 @@ impl LatentWeights {
     /// # Shapes
     /// - `edit_mask`: `[batch, 1, height, width]`, 1 = repaint
     /// - returns: `[batch, channels, height, width]`
-    pub(super) fn of(&self, edit_mask: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn of(&self, edit_mask: Tensor<4>) -> Tensor<4> {
         (edit_mask * (1.0 - self.outside) + self.outside) * self.channels.clone()
     }
 }

@@ -118,7 +118,7 @@ impl<'a> Simulated<'a> {
 
     /// What its classifier gives to each concept of the world, and to nothing, around a mask: logarithms of
     /// probabilities.
-    pub(super) fn log_probabilities(&self, edit_mask: &Mask, painted: &Rgb8) -> Vec<f32> {
+    pub(crate) fn log_probabilities(&self, edit_mask: &Mask, painted: &Rgb8) -> Vec<f32> {
         let frame = painted.width;
         let view =
             edit_mask.bounding_box().map_or_else(|| View::whole(frame), |rect| View::around(rect, frame));

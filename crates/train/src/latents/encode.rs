@@ -76,12 +76,8 @@ impl Encoder<'_> {
     /// A picture and a mask of different sizes.
     pub(crate) fn encode(&self, pairs: &[Pair]) -> Result<Vec<CachedSample>> {
         let truths: Vec<Rgb8> = pairs.iter().map(|pair| pair.truth.clone()).collect();
-        let masks: Vec<Mask> = pairs.iter().map(|pair| pair.edit_mask.clone()).collect();
         let pixels = pixels_from_pictures(&truths, &self.device);
-        let shown = match self.hole {
-            Hole::Grey => pixels.clone() * keep_masks(&masks, &self.device),
-            Hole::Guess => filled(pairs, &self.device)?,
-        };
+        let shown = self.shown(pairs, pixels.clone())?;
         let latents = self.vae.latents_from_pixels(pixels);
         let masked_latents = floats(self.vae.latents_from_pixels(shown));
         let latents = floats(latents);
@@ -104,6 +100,20 @@ impl Encoder<'_> {
                 })
             })
             .collect()
+    }
+
+    /// What the U-Net is to see of pictures, without a trace of what is under their masks.
+    ///
+    /// # Shapes
+    /// - `pixels`, result: `[batch, 3, height, width]` in [-1, 1]
+    pub(crate) fn shown(&self, pairs: &[Pair], pixels: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(match self.hole {
+            Hole::Grey => {
+                let masks: Vec<Mask> = pairs.iter().map(|pair| pair.edit_mask.clone()).collect();
+                pixels * keep_masks(&masks, &self.device)
+            }
+            Hole::Guess => filled(pairs, &self.device)?,
+        })
     }
 
     fn tell_places(&self, latents: &mut [f32], latent_mask: &[u8], edit_mask: &Mask) -> Result<()> {

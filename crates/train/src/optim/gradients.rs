@@ -73,6 +73,20 @@ impl Gradients {
         (norm, if norm.is_finite() && norm > max_norm { max_norm / norm } else { 1.0 })
     }
 
+    /// Takes the gradients of all parameters whose names begin with `prefix`.
+    #[must_use]
+    pub(crate) fn take_under(&mut self, prefix: &str) -> Self {
+        let (taken, left) =
+            std::mem::take(&mut self.0).into_iter().partition(|(name, _)| name.starts_with(prefix));
+        self.0 = left;
+        Self(taken)
+    }
+
+    /// Puts the gradients of other parameters beside these.
+    pub(crate) fn join(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// Takes the gradient of one parameter.
     pub(crate) fn remove(&mut self, name: &str) -> Option<Tensor<1>> {
         self.0.remove(name)

@@ -73,14 +73,30 @@ impl Optimizer {
         &mut self,
         size: StepSize,
         module: M,
+        gradients: Gradients,
+        ema: &mut Ema,
+    ) -> Result<M> {
+        self.step_by(&|_| Some(size), module, gradients, ema)
+    }
+
+    /// [`Optimizer::step`] with a size of its own for each parameter; one without a size stays as it is.
+    ///
+    /// # Errors
+    /// As there, for a parameter with a size.
+    pub fn step_by<M: Module>(
+        &mut self,
+        sizes: &dyn Fn(&str) -> Option<StepSize>,
+        module: M,
         mut gradients: Gradients,
         ema: &mut Ema,
     ) -> Result<M> {
         let average_decay = ema.config.decay_at(self.step);
         self.step += 1;
-        let at = Step { size, t: self.step, average_decay };
+        let t = self.step;
+        let step = |name: &str| sizes(name).map(|size| Step { size, t, average_decay });
         let directions = self.directions(&module, &mut gradients);
-        let mut update = Update { optimizer: self, ema, at, gradients, directions, missing: None };
+        let mut update =
+            Update { optimizer: self, ema, step: &step, gradients, directions, missing: None };
         let module = map_parameters(module, &mut update);
         match update.missing {
             Some(name) => Err(TrainError::NoGradient { name }),
@@ -141,7 +157,8 @@ impl ParameterVisitor for Shapes {
 struct Update<'a> {
     optimizer: &'a mut Optimizer,
     ema: &'a mut Ema,
-    at: Step,
+    /// The step of a parameter by its name.
+    step: &'a dyn Fn(&str) -> Option<Step>,
     gradients: Gradients,
     directions: Directions,
     missing: Option<String>,
@@ -149,19 +166,19 @@ struct Update<'a> {
 
 impl Update<'_> {
     /// The new value of a parameter of `shape`.
-    fn updated(&mut self, name: &str, weight: Weight, given: Given, shape: &[usize]) -> Tensor<1> {
+    fn updated(&mut self, at: &Step, name: &str, weight: Weight, (given, shape): (Given, &[usize])) -> Tensor<1> {
         let optimizer = &mut *self.optimizer;
         let (weight, state) = match given {
             Given::Direction(given) => {
                 let (muon, Direction { sum, direction }) = *given;
-                (muon.update(&self.at, weight, direction, shape), ParameterState::Muon(Box::new(sum)))
+                (muon.update(at, weight, direction, shape), ParameterState::Muon(Box::new(sum)))
             }
             Given::Gradient(gradient) => {
                 let moments = match optimizer.states.remove(name) {
                     Some(ParameterState::AdamW(moments)) => Some(*moments),
                     _ => None,
                 };
-                let (weight, moments) = optimizer.adamw.update(&self.at, weight, moments, *gradient);
+                let (weight, moments) = optimizer.adamw.update(at, weight, moments, *gradient);
                 (weight, ParameterState::AdamW(Box::new(moments)))
             }
         };
@@ -176,6 +193,7 @@ impl ParameterMapper for Update<'_> {
         if !param.val().is_require_grad() {
             return param;
         }
+        let Some(at) = (self.step)(name) else { return param };
         let direction = self.directions.remove(name);
         let Some(given) =
             direction.or_else(|| self.gradients.remove(name).map(|g| Given::Gradient(Box::new(g))))
@@ -190,7 +208,7 @@ impl ParameterMapper for Update<'_> {
             let value = old.without_autodiff().reshape([n_elements]);
             let average = self.ema.shadow.remove(name).unwrap_or_else(|| value.clone());
             let weight = Weight { value, average, decays: D > 1 };
-            self.updated(name, weight, given, &shape).reshape(shape.clone()).autodiff().require_grad()
+            self.updated(&at, name, weight, (given, &shape)).reshape(shape.clone()).autodiff().require_grad()
         })
     }
 }

@@ -3,7 +3,7 @@
 use byteedit_train::feedback::{self, AlignConfig, Simulated};
 use serde_json::json;
 
-use super::annotate::network;
+use crate::annotator;
 use crate::args::DataAlignArgs;
 use crate::commands::train::Observer;
 use crate::exit::ExitStatus;
@@ -19,14 +19,14 @@ pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<Ex
         collection,
         min_confidence,
         n_wrong,
-        annotator,
+        annotator: name,
         world: pack,
         device: device_name,
         json,
     } = args;
     let device = device(device_name.as_deref())?;
     let world = world(pack.as_deref())?;
-    let network = network(&annotator, &device)?;
+    let network = annotator::open(&name, &device)?;
     let annotator = Simulated::new(&world, &network, &device)?;
     let config = AlignConfig { min_confidence, n_wrong };
     // As for annotating, Ctrl-C may simply end it.

@@ -1,5 +1,6 @@
 //! `byteedit train`: runs that can be stopped and gone on with, and their export.
 
+mod feedback;
 mod observer;
 mod parts;
 mod plot;
@@ -18,6 +19,7 @@ use byteedit_train::vae::{self, VaeInputs};
 use byteedit_train::{Outcome, Result as TrainResult, RunContext};
 use serde_json::json;
 
+pub(crate) use self::feedback::{train_accelerate, train_pefl};
 pub(super) use self::observer::Observer;
 pub(super) use self::parts::named_vae_folder;
 pub(crate) use self::plot::train_plot;
@@ -185,6 +187,9 @@ pub(crate) fn train_export(args: TrainExportArgs, printer: &Printer) -> anyhow::
         }
         RunKind::Reward => {
             bail!("{} is a run of `train reward`: its best weights lie in it already", run.display())
+        }
+        RunKind::Feedback => {
+            bail!("{} is a run by feedback: its best weights lie in its model/ already", run.display())
         }
         RunKind::Base => {
             let card = export_base(&run, &source, &out, &device)?;

@@ -1,4 +1,7 @@
-//! `byteedit eval`: figures with exact answers behind them, and those of rewards on judged preferences.
+//! `byteedit eval`: figures with exact answers behind them, models beside each other, and those of rewards on judged
+//! preferences.
+
+mod compare;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +32,7 @@ use crate::settings::{device, world};
 pub(super) fn run(args: EvalArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     match args.verb {
         EvalVerb::World(args) => on_world(args, printer),
+        EvalVerb::Compare(args) => compare::compare(args, printer),
         EvalVerb::Reward(args) => on_preferences(args, printer),
     }
 }

@@ -1,0 +1,210 @@
+//! What is known of stages that have ended, in `.stages` beside their results.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::config::Stage;
+use crate::files;
+
+/// The folder, within that of the results.
+const FOLDER: &str = ".stages";
+
+/// A stage that has ended well.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stamp {
+    /// What it was made from: its [`key`] when it began.
+    pub(super) sha256: String,
+    /// How long the call took that ended it.
+    pub(super) seconds: f64,
+    /// What its arguments named within the output folder and was there when it had ended, from that folder.
+    made: Vec<String>,
+}
+
+impl Stamp {
+    /// The stamp of a stage that has just ended in the folder `out`.
+    pub(super) fn new(sha256: String, seconds: f64, stage: &Stage, out: &Path) -> Self {
+        let within = |argument: &String| {
+            let path = Path::new(argument).strip_prefix(out).ok()?;
+            let is_made = !path.as_os_str().is_empty() && out.join(path).exists();
+            is_made.then(|| path.to_string_lossy().into_owned())
+        };
+        Self { sha256, seconds, made: stage.args.iter().filter_map(within).collect() }
+    }
+
+    /// Whether it is of this key, and nothing of what it made is gone.
+    pub(super) fn is_current(&self, key: &str, out: &Path) -> bool {
+        self.sha256 == key && self.made.iter().all(|path| out.join(path).exists())
+    }
+}
+
+/// The folder of stamps.
+#[derive(Debug)]
+pub(super) struct Stamps {
+    out: PathBuf,
+    folder: PathBuf,
+}
+
+impl Stamps {
+    /// Those of the results in `out`.
+    pub(super) fn of(out: &Path) -> Self {
+        Self { out: out.to_owned(), folder: out.join(FOLDER) }
+    }
+
+    /// The folder of the results.
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// Where the standard output of a stage's last call is.
+    pub(super) fn stdout_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.stdout.txt"))
+    }
+
+    /// Makes the folder and holds it for this process, for as long as the file lives.
+    ///
+    /// # Errors
+    /// A folder that cannot be made, or that another process holds.
+    pub(super) fn lock(&self) -> anyhow::Result<File> {
+        let (folder, out) = (self.folder.display(), self.out.display());
+        let usable = || format!("{folder} cannot be written; choose another folder with --out");
+        fs::create_dir_all(&self.folder).with_context(usable)?;
+        let file = File::create(self.folder.join("lock")).with_context(usable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                bail!(
+                    "{out} is being worked on by another pipeline; wait for it, or choose another with --out"
+                )
+            }
+            Err(TryLockError::Error(error)) => Err(error).with_context(usable),
+        }
+    }
+
+    /// A stage's stamp; one that cannot be read is none, and at worst work is done twice.
+    pub(super) fn read(&self, name: &str) -> Option<Stamp> {
+        serde_json::from_str(&files::read_text(&self.path(name)).ok()?).ok()
+    }
+
+    /// Writes a stage's stamp, whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn write(&self, name: &str, stamp: &Stamp) -> anyhow::Result<()> {
+        files::write(&self.path(name), serde_json::to_string_pretty(stamp)?.as_bytes())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.json"))
+    }
+}
+
+/// What a stage's result depends on, as a hash: the program's version, the arguments, the files that they name outside
+/// of `out`, and the keys of the stages that it needs, which hold those of theirs.
+///
+/// # Errors
+/// A file that is there and cannot be read.
+pub(super) fn key(stage: &Stage, out: &Path, needs: &[&str]) -> anyhow::Result<String> {
+    let files = files_outside(&stage.args, out).into_iter().map(hash_of_file);
+    let files = files.collect::<anyhow::Result<Vec<_>>>()?;
+    let version = env!("CARGO_PKG_VERSION");
+    let facts = json!({ "version": version, "args": stage.args, "files": files, "needs": needs });
+    Ok(format!("{:x}", Sha256::digest(facts.to_string())))
+}
+
+/// The files that arguments name, by themselves or behind a `=`, but for those within `out`.
+fn files_outside<'a>(args: &'a [String], out: &Path) -> Vec<&'a Path> {
+    // Before the first stage there is no such folder, and so nothing in it.
+    let out = out.canonicalize().ok();
+    let is_inside = |path: &Path| match (path.canonicalize(), &out) {
+        (Ok(path), Some(out)) => path.starts_with(out),
+        _ => false,
+    };
+    let values = |argument: &'a String| {
+        let value = argument.split_once('=').map(|(_, value)| value);
+        [Some(argument.as_str()), value].into_iter().flatten()
+    };
+    let paths = args.iter().flat_map(values).map(Path::new);
+    paths.filter(|path| path.is_file() && !is_inside(path)).collect()
+}
+
+fn hash_of_file(path: &Path) -> anyhow::Result<String> {
+    let mut hash = Sha256::new();
+    File::open(path)
+        .and_then(|mut file| io::copy(&mut file, &mut hash))
+        .with_context(|| format!("{} cannot be read; check the name", path.display()))?;
+    Ok(format!("{:x}", hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(args: &[&str]) -> Stage {
+        let args = args.iter().map(|&argument| argument.to_owned()).collect();
+        Stage { name: "a".to_owned(), about: String::new(), args, needs: Vec::new(), show: Vec::new() }
+    }
+
+    #[test]
+    fn arguments_and_needs_are_in_the_key_and_the_sentence_is_not() {
+        let of = |args: &[&str], needs: &[&str]| key(&stage(args), Path::new("nowhere"), needs).unwrap();
+        let first = of(&["world", "concepts"], &["x"]);
+        assert_eq!(first.len(), 64);
+        assert_eq!(of(&["world", "concepts"], &["x"]), first);
+        assert_ne!(of(&["world", "concepts", "--json"], &["x"]), first);
+        assert_ne!(of(&["world concepts"], &["x"]), first);
+        assert_ne!(of(&["world", "concepts"], &["y"]), first);
+        assert_ne!(of(&["world", "concepts"], &[]), first);
+        let renamed = Stage { name: "b".to_owned(), about: "?".to_owned(), ..stage(&["world", "concepts"]) };
+        assert_eq!(key(&renamed, Path::new("nowhere"), &["x"]).unwrap(), first);
+    }
+
+    #[test]
+    fn files_count_by_their_content_unless_they_are_results() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        fs::create_dir(&out).unwrap();
+        let (outside, inside) = (folder.path().join("c.json"), out.join("r.json"));
+        let arguments = [outside.to_str().unwrap(), inside.to_str().unwrap()];
+        let joined = format!("--config={}", arguments[0]);
+        let keys = || {
+            let of = |args: &[&str]| key(&stage(args), &out, &[]).unwrap();
+            (of(&arguments[..1]), of(&[joined.as_str()]), of(&arguments[1..]))
+        };
+        let missing = keys();
+        fs::write(&outside, "1").unwrap();
+        fs::write(&inside, "1").unwrap();
+        let first = keys();
+        assert!(missing.0 != first.0 && missing.1 != first.1 && missing.2 == first.2);
+        fs::write(&outside, "2").unwrap();
+        fs::write(&inside, "2").unwrap();
+        let second = keys();
+        assert!(second.0 != first.0 && second.1 != first.1 && second.2 == first.2);
+    }
+
+    #[test]
+    fn a_stamp_is_not_current_once_a_result_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path();
+        let made = out.join("run");
+        fs::create_dir(&made).unwrap();
+        let stamps = Stamps::of(out);
+        let _lock = stamps.lock().unwrap();
+        assert_eq!(stamps.read("a"), None);
+        let stage = stage(&["--run", made.to_str().unwrap(), "--out", out.join("never").to_str().unwrap()]);
+        stamps.write("a", &Stamp::new("key".to_owned(), 1.5, &stage, out)).unwrap();
+        let stamp = stamps.read("a").unwrap();
+        assert_eq!(stamp.made, ["run"]);
+        assert!(stamp.is_current("key", out) && !stamp.is_current("another", out));
+        fs::remove_dir(&made).unwrap();
+        assert!(!stamp.is_current("key", out));
+        fs::write(stamps.path("a"), "{").unwrap();
+        assert_eq!(stamps.read("a"), None);
+    }
+}

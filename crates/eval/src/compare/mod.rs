@@ -1,0 +1,35 @@
+//! Several arms (models, or settings of one) on the same questions with the same noise, compared case by case as in the
+//! paper's ablation: better, the same, worse.
+//!
+//! ```text
+//!                 ┌─ every arm, own seed ────┐            ┌─► means of each arm ──────────┐
+//! World ─► Cases ─┤                           ├─► scores ──┤                               ├─► CompareReport,
+//!                 └─ reference, second seed ──┘            └─► tie band ─► pairs: G, S, B ─┘   contact sheets
+//! ```
+//!
+//! The paper's judges are people. Here two scores without any network stand for them ([`Score`]), and a difference within
+//! the *tie band* is a tie. The band is fixed by the reference, the first arm, alone: half of the time its own score moves
+//! further when nothing but the noise changes. Use [`eval_compare`], then [`Comparison::write`].
+
+mod answered;
+mod arm;
+mod band;
+mod config;
+mod contest;
+mod gsb;
+mod markdown;
+mod report;
+mod run;
+mod score;
+mod sheet;
+mod summary;
+
+pub use arm::{Arm, ArmSettings, pairs};
+pub use config::CompareConfig;
+pub use gsb::{Counts, Gsb, MAX_SAME_SHARE};
+pub use report::{
+    ArmFigures, ArmReport, CompareReport, CompareSheet, CompareTiming, Comparison, PairFigures,
+    SectionComparison, ShownCase,
+};
+pub use run::{CompareProgress, eval_compare};
+pub use score::Score;

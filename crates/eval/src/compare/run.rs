@@ -1,0 +1,88 @@
+//! The comparison itself: section by section, in batches, through every arm.
+
+use byteedit_data::World;
+
+use super::answered::Yardsticks;
+use super::arm::{Arm, pairs};
+use super::config::CompareConfig;
+use super::contest::Contest;
+use super::report::{ArmReport, CompareReport, CompareTiming, Comparison, SCHEMA_VERSION};
+use crate::case::Cases;
+use crate::error::Result;
+use crate::judge::{Judge, Labels};
+use crate::report::{NOTE, WorldSummary};
+use crate::section::Section;
+
+/// How far a comparison is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompareProgress {
+    /// The part that is running.
+    pub section: Section,
+    /// Cases of all parts that every arm has answered.
+    pub n_done: usize,
+    /// Cases of all parts.
+    pub n_cases: usize,
+}
+
+/// Compares arms on the mini world.
+///
+/// Every arm answers the same `config.n_samples` questions of each section from the same noise, its own model's way of
+/// seeing boxes included; the first arm, the reference, answers them once more from other noise, for the tie bands. The same
+/// arms, judge, world and settings give the same figures and sheets; only the seconds differ. Nothing is written: see
+/// [`Comparison::write`].
+///
+/// # Errors
+/// [`EvalError::Config`](crate::EvalError::Config), [`EvalError::Arms`](crate::EvalError::Arms) and
+/// [`EvalError::Labels`](crate::EvalError::Labels) before anything is computed;
+/// [`EvalError::TooFewSamples`](crate::EvalError::TooFewSamples) where the split does not show enough; whatever an editor or
+/// the world says.
+pub fn eval_compare(
+    arms: &[Arm<'_>],
+    judge: &dyn Judge,
+    world: &World,
+    config: &CompareConfig,
+    progress: &mut dyn FnMut(CompareProgress),
+) -> Result<Comparison> {
+    config.validate()?;
+    let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+    let pairs = pairs(&names, &config.pairs)?;
+    arms.iter().try_for_each(|arm| config.for_arm(&arm.settings).validate())?;
+    let labels = &Labels::new(judge, world)?;
+    let yardsticks = Yardsticks { world, judge, labels };
+    let n_cases = config.sections.len() * config.n_samples;
+    let (mut sections, mut sheets, mut timing) = (Vec::new(), Vec::new(), CompareTiming::default());
+    for (place, &section) in config.sections.iter().enumerate() {
+        let mut contest = Contest::new(section, arms, config, yardsticks);
+        // The questions depend on what all arms have in common alone.
+        let mut cases = Cases::new(world, section, &config.for_arm(&arms[0].settings));
+        loop {
+            let batch = cases.by_ref().take(config.batch).collect::<Result<Vec<_>>>()?;
+            if batch.is_empty() {
+                break;
+            }
+            contest.batch(&batch)?;
+            let n_done = place * config.n_samples + contest.n_done();
+            progress(CompareProgress { section, n_done, n_cases });
+        }
+        timing.seconds_per_picture.insert(section, contest.seconds_per_picture());
+        let (comparison, sheet) = contest.finished(&pairs)?;
+        sections.push(comparison);
+        sheets.extend(sheet);
+    }
+    let arm = |arm: &Arm<'_>| ArmReport {
+        name: arm.name.clone(),
+        model: arm.editor.identity(),
+        settings: arm.settings.clone(),
+    };
+    let report = CompareReport {
+        schema_version: SCHEMA_VERSION,
+        suite: "compare".to_owned(),
+        note: NOTE.to_owned(),
+        judge: judge.identity(),
+        world: WorldSummary { n_concepts: world.concepts().len(), n_photos: world.n_photos(config.split) },
+        settings: config.clone(),
+        arms: arms.iter().map(arm).collect(),
+        sections,
+    };
+    Ok(Comparison { report, timing, sheets })
+}

@@ -1,0 +1,216 @@
+//! Perceptual feedback learning (Ren et al. 2024): the editor is taught by rewards of what it paints, with an adversary
+//! that learns beside it or without, at fewer and fewer steps.
+//!
+//! ```text
+//! pair ─► Pictures ─► Rollouts: noised to T1, denoised to t', one call on the tape ─► decoder ─► pixels
+//!                                                                                                  │
+//!          U-Net ◄─ decoder ◄─ gradient in the pixels ◄─ Judges: R_alpha, R_beta, L1, VGG, R_gamma ◄┘
+//!
+//! held-out pairs ─► the editor as a user has it ─► Guard: held-out reward, monitors ─► best weights, the end
+//! ```
+
+mod config;
+mod export;
+mod guard;
+mod losses;
+mod monitors;
+mod objective;
+mod phase;
+mod pictures;
+mod report;
+mod rollout;
+mod student;
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use byteedit_diffusion::{NoiseSchedule, NoiseScheduleConfig};
+use byteedit_edit::ModelCard;
+use byteedit_models::Component;
+use byteedit_models::store::{load_component, read_text};
+use byteedit_models::tokenizer::ClipTokenizer;
+use byteedit_models::vae::AutoencoderKL;
+use byteedit_models::vgg::Vgg16Features;
+use byteedit_reward::{CoherentNetwork, Reward};
+
+pub use config::{AdversaryConfig, GuardConfig, PeflLossConfig, PeflProvenance, PeflRunConfig};
+pub use guard::HeldOut;
+pub use phase::{PhaseConfig, RolloutConfig, Start};
+
+use self::export::Exporter;
+use self::guard::Guard;
+use self::losses::Judges;
+use self::objective::{Feedback, Parts};
+use self::student::Student;
+use crate::base::load_model;
+use crate::files::{file_sha256, hex};
+use crate::latents::Encoder;
+use crate::progress::Outcome;
+use crate::run::{Checkpoint, LogRecord, RunFolder, append_log, read_log, warm_start_note};
+use crate::training::{Trained, Training};
+use crate::{Result, RunContext, Source, TrainError};
+
+/// What feedback learning starts from and who gives the feedback.
+pub struct PeflInputs<'a> {
+    /// The training pairs.
+    pub source: &'a Source,
+    /// Folder of the model to start from, in diffusers' layout. A run that goes on has its own weights, and a copy of the
+    /// rest.
+    pub init: &'a Path,
+    /// `R_alpha`, standardised.
+    pub aesthetic: Option<Box<dyn Reward>>,
+    /// `R_beta`, standardised.
+    pub alignment: Option<Box<dyn Reward>>,
+    /// `R_gamma` as it begins; only with an adversary.
+    pub coherent: Option<CoherentNetwork>,
+    /// `V`, as torchvision names it.
+    pub features: Option<Vgg16Features>,
+    /// What the weights are chosen by; without one the last ones are kept.
+    pub held_out: Option<HeldOut<'a>>,
+    /// What the rewards are, as their users named them.
+    pub names: Vec<String>,
+}
+
+/// Trains in the context's folder, going on where an earlier run with the same configuration stopped. At the end the model
+/// with the best held-out reward lies in `folder/model`, which may be the one that the run started from; `folder/guard.json`
+/// says which it is and `folder/rewards.svg` shows the rewards that were optimised beside the one that was not.
+///
+/// # Errors
+/// A configuration out of range, a folder of another run or in use, a model that cannot be read or does not fit, whatever
+/// a reward says, a term or a training that is no number any more.
+pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext<'_>) -> Result<Outcome> {
+    let RunContext { folder, device, progress, stop } = context;
+    let PeflInputs { source, init, aesthetic, alignment, coherent, features, held_out, names } = inputs;
+    let goes_on = Checkpoint::exists_in(folder);
+    let beside = if goes_on { folder.join("parts") } else { init.to_owned() };
+    let model = Loaded::open(&beside, device)?;
+    let mut config = config.clone();
+    config.provenance = PeflProvenance {
+        init_unet_sha256: String::new(),
+        vae_sha256: file_sha256(&beside.join("vae").join(AutoencoderKL::WEIGHTS_FILE))?,
+        data_sha256: hex(&source.fingerprint(&config.data)?),
+        rewards: names,
+        hole: model.card.hole,
+        keeps_unmasked: model.card.keeps_unmasked,
+    };
+    config.data.box_share = model.card.defaults.box_share;
+    let student = if goes_on {
+        let earlier = PeflRunConfig::of_run(folder)?;
+        config.provenance.init_unet_sha256 = earlier.provenance.init_unet_sha256;
+        let (base, _) = load_model(&folder.join("parts"), device)?;
+        Student { base, coherent }
+    } else {
+        let (base, sha256) = load_model(init, device)?;
+        config.provenance.init_unet_sha256 = sha256;
+        Student { base, coherent }
+    };
+    check(&config, &student)?;
+    let run = RunFolder::open(folder, &config)?;
+    if !goes_on {
+        run.log_note(&warm_start_note(init, &config.provenance.init_unet_sha256))?;
+    }
+    let exporter = Exporter::new(folder, (!goes_on).then_some(init), &config)?;
+    let Loaded { vae, tokenizer, schedule, .. } = model;
+    let encoder = Encoder {
+        source,
+        pairs: &config.data,
+        hole: config.provenance.hole,
+        seed: config.training.seed,
+        vae,
+        tokenizer,
+        device: device.clone(),
+    };
+    let guard = Guard::new(config.guard, held_out, &encoder, &schedule, &student.base)?;
+    let judges = Judges { aesthetic, alignment, features };
+    let parts = Parts { config: &config, encoder, schedule, judges, guard, exporter };
+    let mut objective = Feedback::new(parts, &student);
+    progress.on_prepare("measuring the model to start from", 0, 1);
+    objective.guard.baseline = baseline(&run, &objective, &student)?;
+    progress.on_prepare("measuring the model to start from", 1, 1);
+    let is_guarded = objective.guard.held_out.is_some();
+    let training = Training::start(config.training, &run, progress, objective, student, device)?;
+    let Trained { outcome, averaged } = training.run(stop)?;
+    if outcome == Outcome::Finished {
+        if !is_guarded {
+            Exporter::new(folder, None, &config)?.write(&averaged)?;
+        }
+        report::write(folder, &config)?;
+    }
+    Ok(outcome)
+}
+
+/// The figures of the model that the run starts from: logged as those of step 0, whose weights are kept until there are
+/// better ones.
+fn baseline(
+    run: &RunFolder,
+    objective: &Feedback<'_>,
+    student: &Student,
+) -> Result<std::collections::BTreeMap<String, f64>> {
+    use crate::training::Objective as _;
+
+    let prefix = "validation/";
+    if run.log_path().exists() {
+        let first = read_log(&run.log_path())?.into_iter().find(|record| {
+            record.step == 0 && record.values.keys().any(|key| key.starts_with(prefix))
+        });
+        if let Some(first) = first {
+            let bare = |(key, value): (String, f64)| Some((key.strip_prefix(prefix)?.to_owned(), value));
+            return Ok(first.values.into_iter().filter_map(bare).collect());
+        }
+    }
+    let figures = objective.figures(student)?;
+    objective.keep(student)?;
+    let values = figures.iter().map(|(name, value)| (format!("{prefix}{name}"), *value)).collect();
+    append_log(&run.log_path(), &LogRecord { step: 0, n_images: 0, note: None, values })?;
+    Ok(figures)
+}
+
+/// What of a model is not trained.
+struct Loaded {
+    vae: AutoencoderKL,
+    tokenizer: ClipTokenizer,
+    schedule: NoiseSchedule,
+    card: ModelCard,
+}
+
+impl Loaded {
+    fn open(folder: &Path, device: &Device) -> Result<Self> {
+        let config = read_text(&folder.join("scheduler").join("scheduler_config.json"))?;
+        let card_path = folder.join("byteedit.json");
+        let card = if card_path.exists() {
+            let json = |source| TrainError::Json { what: card_path.display().to_string(), source };
+            serde_json::from_str(&read_text(&card_path)?).map_err(json)?
+        } else {
+            ModelCard::default()
+        };
+        Ok(Self {
+            vae: load_component(&folder.join("vae"), device)?,
+            tokenizer: ClipTokenizer::from_dir(&folder.join("tokenizer"))?,
+            schedule: NoiseSchedule::new(NoiseScheduleConfig::from_json(&config)?)?,
+            card,
+        })
+    }
+}
+
+/// Checks the configuration against what there is.
+fn check(config: &PeflRunConfig, student: &Student) -> Result<()> {
+    config.validate()?;
+    let unet = student.base.unet.config();
+    if !unet.is_inpainting() {
+        let limit = "one more than twice unet.out_channels: feedback learning edits, and that model sees no mask";
+        return Err(TrainError::config("unet.in_channels of the model to start from", unet.in_channels, limit));
+    }
+    match (&config.adversary, &student.coherent) {
+        (Some(_), None) => Err(TrainError::config(
+            "adversary",
+            "given",
+            "null where there is no coherent reward to begin with; name one with --coherent",
+        )),
+        (None, Some(_)) => Err(TrainError::config(
+            "adversary",
+            "null",
+            "given where there is a coherent reward; `train accelerate` has one",
+        )),
+        _ => Ok(()),
+    }
+}

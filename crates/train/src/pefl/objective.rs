@@ -1,0 +1,239 @@
+//! What the training loop asks of feedback learning: the losses of a batch, held-out figures, grids, the best weights.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use byteedit_diffusion::NoiseSchedule;
+use byteedit_models::Component;
+use byteedit_models::flops::{TRAINING_FACTOR, vae_decoder, vae_encoder};
+use byteedit_reward::Region;
+use byteedit_reward::losses::coherence_loss;
+
+use super::config::{AdversaryConfig, PeflRunConfig};
+use super::export::Exporter;
+use super::guard::Guard;
+use super::losses::{Judged, Judgement, Judges, pasted, unit};
+use super::phase::PhaseConfig;
+use super::pictures::Pictures;
+use super::rollout::{Question, Rollouts};
+use super::student::{COHERENT, Student, TEXT_ENCODER};
+use crate::Result;
+use crate::base::{DenoisingLoss, LatentWeights, Painting, write_samples};
+use crate::latents::Encoder;
+use crate::random::{Use, normal, stream};
+use crate::step::{Loss, Opponent};
+use crate::training::Objective;
+
+/// Feedback on what the editor paints.
+pub(super) struct Feedback<'a> {
+    config: &'a PeflRunConfig,
+    encoder: Encoder<'a>,
+    rollouts: Rollouts,
+    denoising: DenoisingLoss,
+    judges: Judges,
+    pub(super) guard: Guard<'a>,
+    exporter: Exporter<'a>,
+    gflop_per_image: f64,
+}
+
+/// What a run's parts are made of.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a PeflRunConfig,
+    pub(super) encoder: Encoder<'a>,
+    pub(super) schedule: NoiseSchedule,
+    pub(super) judges: Judges,
+    pub(super) guard: Guard<'a>,
+    pub(super) exporter: Exporter<'a>,
+}
+
+/// A batch with the luck of its rollout.
+struct Draw {
+    phase: PhaseConfig,
+    t_prime: usize,
+    pictures: Pictures,
+    noise: Tensor<4>,
+}
+
+impl<'a> Feedback<'a> {
+    pub(super) fn new(parts: Parts<'a>, student: &Student) -> Self {
+        let Parts { config, encoder, schedule, judges, guard, exporter } = parts;
+        let weights = LatentWeights::new(&config.diffusion, guard.gains(), &encoder.device);
+        let denoising =
+            DenoisingLoss { schedule: schedule.clone(), weighting: config.diffusion.weighting, weights };
+        let ids: Vec<i64> = encoder.tokenizer.encode_padded("").into_iter().map(i64::from).collect();
+        let shape = [1, ids.len()];
+        let rollouts = Rollouts {
+            schedule,
+            config: config.rollout,
+            keeps_unmasked: config.provenance.keeps_unmasked,
+            empty_ids: Tensor::from_data(TensorData::new(ids, shape), &encoder.device),
+        };
+        let gflop_per_image = gflop_per_image(config, &encoder, student);
+        Self { config, encoder, rollouts, denoising, judges, guard, exporter, gflop_per_image }
+    }
+
+    fn painting(&self) -> Painting<'_> {
+        Painting {
+            samples: &self.config.samples,
+            keeps_unmasked: self.config.provenance.keeps_unmasked,
+            schedule: &self.denoising.schedule,
+        }
+    }
+
+    /// The figures of a model as a validation reports them.
+    pub(super) fn figures(&self, student: &Student) -> Result<BTreeMap<String, f64>> {
+        self.guard.measure(student, &self.judges, &self.encoder, &self.painting())
+    }
+
+    fn draw(&self, n_images: u64, first: u64) -> Result<Draw> {
+        let PeflRunConfig { training, phases, rollout, .. } = self.config;
+        let phase = PhaseConfig::at(phases, n_images / training.images_per_step());
+        // Of the micro-batch: its pictures go through one loop together.
+        let t_prime = 1 + stream(training.seed, Use::Rollout, first).below(phase.last_with_gradient(rollout));
+        let pictures = Pictures::draw(&self.encoder, first, training.batch_size)?;
+        let noise = normal(training.seed, Use::Rollout, first, pictures.known.dims(), &self.encoder.device);
+        Ok(Draw { phase, t_prime, pictures, noise })
+    }
+
+    /// The denoising error of base training, on the same pictures.
+    fn denoising_loss(&self, model: &Student, pictures: &Pictures, first: u64) -> Result<Tensor<1>> {
+        let PeflRunConfig { training, diffusion, .. } = self.config;
+        let n_timesteps = self.denoising.schedule.alpha_bars().len();
+        let shift = diffusion.timestep_shift;
+        let level = |place: usize| {
+            let unit = f64::from(stream(training.seed, Use::Items, first + place as u64).unit());
+            let position = (place as f64 + unit) / training.batch_size as f64;
+            let position = shift * position / (1.0 + (shift - 1.0) * position);
+            self.denoising.schedule.level(((position * n_timesteps as f64) as usize).min(n_timesteps - 1))
+        };
+        let levels = (0..training.batch_size).map(level).collect::<std::result::Result<Vec<_>, _>>()?;
+        let shape = pictures.batch.latents.dims();
+        let noise = normal(training.seed, Use::Diffusion, first, shape, &self.encoder.device);
+        Ok(self.denoising.of(&model.base, &pictures.batch, noise, &levels).total)
+    }
+
+    /// What the adversary minimises (Eq. 6), without a gradient for the editor.
+    fn adversary_loss(&self, model: &Student, judged: &Judged<'_>) -> Option<Tensor<1>> {
+        let (network, adversary) = model.coherent.as_ref().zip(self.config.adversary)?;
+        let AdversaryConfig { fake_region, real_through_vae, .. } = adversary;
+        let vae = &self.encoder.vae;
+        let truth = judged.truth.clone();
+        let real =
+            if real_through_vae { vae.pixels_from_latents(vae.latents_from_pixels(truth)) } else { truth };
+        let fake = pasted_alike(judged, &real, self.config.loss.pastes);
+        let n = judged.prompts.len();
+        let logits = network.pixel_logits(unit(Tensor::cat(vec![real, fake], 0)));
+        let (real, fake) = (logits.clone().narrow(0, 0, n), logits.narrow(0, n, n));
+        Some(coherence_loss(real, fake, judged.edit_mask, fake_region).mean())
+    }
+}
+
+/// The editor's pictures as the adversary learns them: kept pixels as they are in the true pictures that it is shown.
+fn pasted_alike(judged: &Judged<'_>, real: &Tensor<4>, pastes: bool) -> Tensor<4> {
+    let alike = Judged { truth: real, ..judged.clone() };
+    pasted(judged.pixels.clone(), &alike, pastes)
+}
+
+impl Objective for Feedback<'_> {
+    type Model = Student;
+
+    fn loss(&mut self, model: &Student, n_images: u64, first: u64) -> Result<Loss> {
+        let Draw { phase, t_prime, pictures, noise } = self.draw(n_images, first)?;
+        let question = Question { phase, t_prime, batch: &pictures.batch, known: &pictures.known, noise: &noise };
+        let latents = self.rollouts.x_0(&model.base, &question)?;
+        let pixels = self.encoder.vae.pixels_from_latents(latents);
+        let judged = Judged {
+            pixels: pixels.clone().without_autodiff(),
+            truth: &pictures.truth,
+            edit_mask: &pictures.edit_mask,
+            prompts: &pictures.prompts,
+            is_rewarded: t_prime <= phase.t_2,
+        };
+        let coherent = model.coherent.as_ref().filter(|_| self.config.adversary.is_some()).map(Module::valid);
+        let region = if self.config.loss.pastes { Region::Mask } else { Region::All };
+        let opponent = coherent.as_ref().map(|network| (network, region));
+        let judgement = self.judges.judge(&judged, opponent, &self.config.loss)?;
+        let mut total = judgement.loss(pixels);
+        let mut parts = parts(&judgement, &total);
+        if self.config.loss.w_diffusion > 0.0 {
+            let denoising = self.denoising_loss(model, &pictures, first)?;
+            total = total + denoising.clone() * self.config.loss.w_diffusion;
+            parts.push(("diffusion", denoising));
+        }
+        if let Some(loss) = self.adversary_loss(model, &judged) {
+            total = total + loss.clone();
+            parts.push(("adversary", loss));
+        }
+        Ok(Loss { total, parts })
+    }
+
+    fn validate(&self, model: &Student) -> Result<BTreeMap<String, f64>> {
+        self.figures(model)
+    }
+
+    fn sample(&self, model: &Student, path: &Path) -> Result<()> {
+        write_samples(&model.base, &self.encoder, &self.painting(), path)
+    }
+
+    fn gflop_per_image(&self) -> f64 {
+        self.gflop_per_image
+    }
+
+    fn is_frozen(&self, name: &str) -> bool {
+        name.starts_with(TEXT_ENCODER) && !self.config.trains_text_encoder
+    }
+
+    fn opponent(&self) -> Option<Opponent> {
+        let AdversaryConfig { learning_rate, max_grad_norm, every, .. } = self.config.adversary?;
+        Some(Opponent { prefix: COHERENT, learning_rate, max_grad_norm, every })
+    }
+
+    fn patience(&self) -> Option<u64> {
+        self.guard.held_out.as_ref().map(|_| self.config.guard.patience)
+    }
+
+    fn keep(&self, model: &Student) -> Result<()> {
+        self.exporter.write(model)
+    }
+}
+
+/// Names in the log of a term's value and of its gradient's norm.
+const NAMES: [(&str, &str, &str); 5] = [
+    ("aesthetic", "loss_aesthetic", "pixel_grad_norm_aesthetic"),
+    ("alignment", "loss_alignment", "pixel_grad_norm_alignment"),
+    ("l1", "loss_l1", "pixel_grad_norm_l1"),
+    ("vgg", "loss_vgg", "pixel_grad_norm_vgg"),
+    ("coherent", "loss_coherent", "pixel_grad_norm_coherent"),
+];
+
+/// The terms for the log.
+fn parts(judgement: &Judgement, like: &Tensor<1>) -> Vec<(&'static str, Tensor<1>)> {
+    let device = like.device().inner();
+    let number = |value: f64| Tensor::<1>::from_data([value as f32], &device);
+    let named = |name: &str| NAMES.into_iter().find(|(term, _, _)| *term == name).expect("every term has its names");
+    let both = |term: &super::losses::Term| {
+        let (_, value, norm) = named(term.name);
+        [(value, number(term.value)), (norm, number(term.gradient_norm))]
+    };
+    judgement.terms.iter().flat_map(both).collect()
+}
+
+/// Billions of floating-point operations that training spends on one picture, but for the rewards: a rollout of middling
+/// length, the call with its gradient, the decoder's, and the denoising error.
+fn gflop_per_image(config: &PeflRunConfig, encoder: &Encoder<'_>, student: &Student) -> f64 {
+    let (vae, side) = (encoder.vae.config(), encoder.pairs.picture_size);
+    let unet = student.base.unet.config();
+    let n_tokens = student.base.text_encoder.config().max_position_embeddings;
+    let call = byteedit_models::flops::unet(unet, unet.sample_size, n_tokens);
+    let phase = config.phases[0];
+    let start = phase.start(&config.rollout) as f64;
+    let n_rollout = start - (1.0 + phase.last_with_gradient(&config.rollout) as f64) / 2.0;
+    let guided = if config.rollout.guidance_scale > 1.0 { 2.0 } else { 1.0 };
+    let denoising = if config.loss.w_diffusion > 0.0 { TRAINING_FACTOR } else { 0.0 };
+    let total = (n_rollout * guided + TRAINING_FACTOR * guided + denoising) * call
+        + TRAINING_FACTOR * vae_decoder(vae, side)
+        + 3.0 * vae_encoder(vae, side);
+    total / 1e9
+}

@@ -1,0 +1,58 @@
+//! The pictures of a step, as pixels and as the U-Net sees them.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use byteedit_data::Split;
+use rayon::prelude::*;
+
+use crate::Result;
+use crate::base::Batch;
+use crate::latents::Encoder;
+use crate::pictures::pixels_from_pictures;
+use crate::source::Pair;
+
+/// A batch of `D_train`.
+pub(super) struct Pictures {
+    /// Latents, mask and prompts for the U-Net.
+    pub(super) batch: Batch,
+    /// The source `x`, `[batch, 3, height, width]` in [-1, 1].
+    pub(super) truth: Tensor<4>,
+    /// 1 = repaint, `[batch, 1, height, width]`.
+    pub(super) edit_mask: Tensor<4>,
+    /// Latents of the source without what is under the mask, `[batch, channels, side, side]`.
+    pub(super) known: Tensor<4>,
+    /// What belongs under the mask, or "".
+    pub(super) prompts: Vec<String>,
+}
+
+impl Pictures {
+    /// Training pairs `first .. first + n`.
+    pub(super) fn draw(encoder: &Encoder<'_>, first: u64, n: usize) -> Result<Self> {
+        let pairs = (first..first + n as u64)
+            .into_par_iter()
+            .map(|index| encoder.source.pair(encoder.pairs, Split::Train, encoder.seed, index))
+            .collect::<Result<Vec<_>>>()?;
+        Self::of_pairs(encoder, &pairs)
+    }
+
+    /// Pairs of one size.
+    pub(super) fn of_pairs(encoder: &Encoder<'_>, pairs: &[Pair]) -> Result<Self> {
+        let samples = encoder.encode(pairs)?;
+        let items: Vec<_> = samples.iter().map(|sample| (sample, sample.ids.as_slice())).collect();
+        let batch = Batch::gather(&items, encoder.geometry(), &encoder.device);
+        let truths: Vec<_> = pairs.iter().map(|pair| pair.truth.clone()).collect();
+        let truth = pixels_from_pictures(&truths, &encoder.device);
+        let known = encoder.vae.latents_from_pixels(encoder.shown(pairs, truth.clone())?);
+        let edit_mask = masks(pairs, &encoder.device);
+        Ok(Self { batch, truth, edit_mask, known, prompts: pairs.iter().map(|pair| pair.caption.clone()).collect() })
+    }
+}
+
+/// 1 = repaint, `[batch, 1, height, width]`.
+fn masks(pairs: &[Pair], device: &Device) -> Tensor<4> {
+    let (width, height) = (pairs[0].edit_mask.width, pairs[0].edit_mask.height);
+    let values: Vec<f32> = pairs
+        .iter()
+        .flat_map(|pair| pair.edit_mask.values.iter().map(|&value| if value >= 128 { 1.0 } else { 0.0 }))
+        .collect();
+    Tensor::from_data(TensorData::new(values, [pairs.len(), 1, height, width]), device)
+}
