@@ -81,7 +81,10 @@ fn is_own_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
     let is_disk_full =
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull);
     is_disk_full
-        || matches!(cause.downcast_ref(), Some(TrainError::Diverged { .. } | TrainError::NoGradient { .. }))
+        || matches!(
+            cause.downcast_ref(),
+            Some(TrainError::Diverged { .. } | TrainError::NoGradient { .. } | TrainError::Term { .. })
+        )
 }
 
 /// The chain of causes in one line. Libraries that already quote their cause do not have it repeated.

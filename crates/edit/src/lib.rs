@@ -62,7 +62,9 @@ pub use canvas::{Canvas, Painted};
 pub use error::{EditError, Result};
 pub use hole::Hole;
 pub use memory::{MemoryNeed, NetworkConfigs};
-pub use model::{Concept, Defaults, EditModel, EmbeddedFiles, ModelCard, ModelInfo, ModelParts, UnknownWord};
+pub use model::{
+    AppliedLora, Concept, Defaults, EditModel, EmbeddedFiles, ModelCard, ModelInfo, ModelParts, UnknownWord,
+};
 pub use request::{
     EditRequest, Framing, MAX_BOX_SHARE, MAX_COUNT, MAX_PADDING, MAX_RADIUS, Prompt, Sampling, Settings,
     Sides, Task, TaskKind,

@@ -6,6 +6,8 @@ mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use burn::module::Param;
+use burn::tensor::Device;
 use byteedit_edit::{
     Canvas, EditModel, EditRequest, Progress, Sampling, Settings, Sides, Task, TaskKind, UnknownWord,
     Warning, Watch,
@@ -13,6 +15,9 @@ use byteedit_edit::{
 use byteedit_image::{
     Channels, Format, Limits, Mask, Metadata, Parameters, Picture, Rect, Size, UnitImage, codec,
 };
+use byteedit_models::lora::{Form, LoraConfig, NamedBranch, Network, branches, save, with_branches};
+use byteedit_nn::Init;
+use byteedit_testing::TempDir;
 use support::{Kind, RESOLUTION, box_mask, edit, keeping_model, model, picture, prompt, rgb, settings};
 
 fn simple(settings: Settings) -> EditRequest {
@@ -172,6 +177,38 @@ fn the_file_says_how_it_was_made() {
             assert_eq!(parameters.get(name), Some(value), "{name}");
         }
     }
+}
+
+#[test]
+fn a_lora_changes_the_picture_and_is_noted_as_a1111_notes_it() {
+    let (folder, config) = (TempDir::new().unwrap(), LoraConfig::of_attention(2));
+    let file = folder.path().join("brush.safetensors");
+    let unet = model(Kind::Inpainting).parts().unet.clone();
+    let adapted = with_branches(unet, &config, &mut Init::seeded(&Device::default(), 5)).unwrap();
+    let mut learned = branches(Network::Unet, &adapted);
+    for NamedBranch { branch, .. } in &mut learned {
+        branch.b = Param::from_tensor(branch.b.val() + 0.3);
+    }
+    save(&learned, Form::Kohya, &file).unwrap();
+    let with = |strength: f64| model(Kind::Inpainting).with_lora(&file, strength).unwrap();
+    let paint = |model: &EditModel| {
+        let request = simple(settings(TaskKind::Edit));
+        model.edit(&request, &mut Watch::silent()).unwrap().pictures.remove(0)
+    };
+    let (plain, half) = (paint(&model(Kind::Inpainting)), paint(&with(0.5)));
+    assert!(plain.picture.samples() != half.picture.samples());
+    assert!(plain.picture.samples() == paint(&with(0.0)).picture.samples());
+    assert_eq!(half.parameters.prompt, "a red apple <lora:brush:0.5>");
+    let hash = with(0.5).loras()[0].hash.clone();
+    assert_eq!(half.parameters.get("Lora hashes"), Some(format!("brush: {hash}").as_str()));
+    assert_eq!(half.parameters.get("Model hash"), Some("0123456789"));
+    assert_eq!(with(0.5).identity(), format!("0123456789+{hash}:0.5"));
+    assert_eq!(model(Kind::Inpainting).identity(), "0123456789");
+
+    let message = model(Kind::Inpainting).with_lora(&file, f64::NAN).unwrap_err().to_string();
+    assert!(message.contains("NaN"), "{message}");
+    let message = model(Kind::Guessing).with_lora(folder.path(), 1.0).unwrap_err().to_string();
+    assert!(message.contains(&folder.path().display().to_string()), "{message}");
 }
 
 #[test]

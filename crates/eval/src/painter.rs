@@ -55,7 +55,7 @@ impl<'a> Painter<'a> {
     }
 
     /// Finished answers to cases under their own prompts, each from its `nth` seed, counted from 0.
-    pub(crate) fn from_seeds(&self, cases: &[Case], nth: u64) -> Result<Vec<UnitImage>> {
+    pub(crate) fn with_seeds(&self, cases: &[Case], nth: u64) -> Result<Vec<UnitImage>> {
         self.answers(cases, |at| (cases[at].prompt.as_str(), seed(&cases[at], nth)))
     }
 

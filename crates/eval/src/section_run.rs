@@ -139,7 +139,7 @@ impl<'a> SectionRun<'a> {
     /// The model's answers under every prompt, and what they are compared with.
     fn answers(&mut self, cases: &[Case], reconstructions: &[UnitImage]) -> Result<Vec<Answers>> {
         let begin = Instant::now();
-        let results = self.painter.from_seeds(cases, 0)?;
+        let results = self.painter.with_seeds(cases, 0)?;
         self.seconds += begin.elapsed().as_secs_f64();
         let (mut unprompted, mut shuffled) = (Vec::new().into_iter(), Vec::new().into_iter());
         if self.section == Section::Edit {

@@ -64,6 +64,14 @@ pub enum ModelError {
         /// One entry for each tensor that is missing, unused, of a wrong shape or type.
         problems: Vec<String>,
     },
+    /// A file of low-rank branches that is none, or was made for another model.
+    #[error("{} is no LoRA for this model: {}", path.display(), listed(problems))]
+    Lora {
+        /// The file.
+        path: PathBuf,
+        /// One entry for each key that is unknown, alone, or does not fit a layer.
+        problems: Vec<String>,
+    },
     /// A weight is NaN or infinite, or would be in the format that it is to be saved in.
     #[error(
         "{}: tensor `{tensor}` holds {value} at element {index}; weights must be finite, and at most 65504 to be \
@@ -86,4 +94,15 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// Problems that are told of a file made for another model: it has as many as it has keys.
+const N_TOLD: usize = 8;
+
+fn listed(problems: &[String]) -> String {
+    let told = problems[..problems.len().min(N_TOLD)].join("; ");
+    match problems.len().saturating_sub(N_TOLD) {
+        0 => told,
+        n_more => format!("{told}; and {n_more} more"),
+    }
 }

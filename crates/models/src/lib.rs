@@ -3,7 +3,8 @@
 //! `config.json` that diffusers or transformers write for it. The small model that ships with the
 //! program and Stable Diffusion 1.5 differ only in numbers. Beside them stand the small [`classifier`]s
 //! that measure editing models and label their training data, and networks that compare pictures with texts or with one
-//! another, for rewards to stand on: [`clip`], [`blip`], [`dinov2`] and [`vgg`].
+//! another, for rewards to stand on: [`clip`], [`blip`], [`dinov2`] and [`vgg`]. U-Net and text encoder can be given
+//! low-rank branches, which alone learn then and are files of their own: [`lora`].
 
 pub mod blip;
 pub mod classifier;
@@ -16,6 +17,7 @@ pub mod flops;
 pub mod footprint;
 mod layers;
 mod limits;
+pub mod lora;
 pub mod presets;
 pub mod store;
 pub mod text;

@@ -3,8 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::Init;
-use crate::kernels::conv2d;
+use crate::kernels::{add, conv2d};
+use crate::{Init, LowRank};
 
 /// A square convolution: `stride` 1 or 2, `padding` on all four sides.
 #[derive(Module, Debug)]
@@ -17,6 +17,8 @@ pub struct Conv2d {
     pub stride: usize,
     /// Zeros added on each side, in input pixels.
     pub padding: usize,
+    /// What learns in the weight's place, if anything does; beside 1x1 convolutions alone.
+    pub low_rank: Option<LowRank>,
 }
 
 impl Conv2d {
@@ -44,6 +46,7 @@ impl Conv2d {
             bias: init.uniform([channels_out], bound),
             stride,
             padding,
+            low_rank: None,
         }
     }
 
@@ -61,6 +64,10 @@ impl Conv2d {
     /// - `x`: `[batch, channels_in, height, width]`
     /// - returns `[batch, channels_out, height / stride, width / stride]` for the paddings used here
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        conv2d(x, self.weight.val(), self.bias.val(), self.stride, self.padding)
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        match &self.low_rank {
+            None => conv2d(x, weight, bias, self.stride, self.padding),
+            Some(branch) => add(conv2d(x.clone(), weight, bias, 1, 0), branch.of_pixels(x)),
+        }
     }
 }

@@ -19,12 +19,12 @@ pub fn timestep_features(
     freq_shift: f64,
 ) -> Tensor<2> {
     let half = channels / 2;
-    let frequencies: Vec<f32> = (0..half)
-        .map(|i| (-(10_000_f64.ln()) * i as f64 / (half as f64 - freq_shift)).exp() as f32)
-        .collect();
+    let frequencies: Vec<f64> =
+        (0..half).map(|i| (-(10_000_f64.ln()) * i as f64 / (half as f64 - freq_shift)).exp()).collect();
     let batch = timesteps.dims()[0];
+    let options = (&timesteps.device(), timesteps.dtype());
     let frequencies =
-        Tensor::<1>::from_data(TensorData::new(frequencies, [half]), &timesteps.device()).reshape([1, half]);
+        Tensor::<1>::from_data(TensorData::new(frequencies, [half]), options).reshape([1, half]);
     let angles = timesteps.reshape([batch, 1]) * frequencies;
     let (sin, cos) = (angles.clone().sin(), angles.cos());
     if flip_sin_to_cos { Tensor::cat(vec![cos, sin], 1) } else { Tensor::cat(vec![sin, cos], 1) }

@@ -27,6 +27,7 @@ pub struct LaionAesthetic {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them for each reward")]
 enum Head {
     Linear(LinearHead),
     Mlp(ScoreMlp),

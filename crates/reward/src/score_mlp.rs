@@ -123,7 +123,7 @@ impl Component for ScoreMlp {
         let mut layers = Vec::new();
         for ([d_in, d_out], has_dropout) in sides.into_iter().zip(HAS_DROPOUT) {
             let bias = Some(init.constant([d_out], 0.0));
-            layers.push(Some(Linear { weight: init.normal([d_out, d_in], std), bias }));
+            layers.push(Some(Linear::of(init.normal([d_out, d_in], std), bias)));
             layers.extend(has_dropout.then_some(None));
         }
         Self { layers, config: config.clone() }

@@ -113,25 +113,136 @@ impl<M: Module> Learner<M> {
         Ok((self, values))
     }
 
-    /// Mean gradients over `n` micro-batches, and the mean loss with its parts.
+    /// Mean gradients over `n` micro-batches, the mean loss, and each part's mean over those that have it.
     fn gradients(
         &self,
         n: usize,
         mut loss: impl FnMut(&M, u64) -> Result<Loss>,
     ) -> Result<(Gradients, BTreeMap<String, f64>)> {
         let mut gradients = Gradients::default();
-        let mut values: BTreeMap<String, f64> = BTreeMap::new();
+        let mut sums: BTreeMap<&str, (f64, u32)> = BTreeMap::new();
         for micro in 0..n {
             let Loss { total, parts } = loss(&self.model, micro as u64)?;
             for (name, part) in parts.into_iter().chain([("loss", total.clone())]) {
-                *values.entry(name.to_owned()).or_default() +=
-                    f64::from(part.into_scalar::<f32>()) / n as f64;
+                let (sum, n) = sums.entry(name).or_default();
+                *sum += f64::from(part.into_scalar::<f32>());
+                *n += 1;
             }
             gradients.accumulate(Gradients::of(total, &self.model)?);
         }
         if n > 1 {
             gradients.scale(1.0 / n as f64);
         }
-        Ok((gradients, values))
+        let mean = |(name, (sum, n)): (&str, (f64, u32))| (name.to_owned(), sum / f64::from(n));
+        Ok((gradients, sums.into_iter().map(mean).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::ParamId;
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::base::BaseRunConfig;
+    use crate::named::parameters_of;
+    use crate::optim::{AdamWConfig, Decay, EmaConfig, ParameterState};
+
+    #[derive(Module, Debug)]
+    struct Sides {
+        own: Param<Tensor<1>>,
+        theirs: Param<Tensor<1>>,
+    }
+
+    /// Learning rate of the rest; the opponent's is another.
+    const RATE: f64 = 0.1;
+
+    fn sides() -> Sides {
+        let zero = || Param::initialized(ParamId::new(), Tensor::zeros([1], &Device::default()));
+        Sides { own: zero().set_require_grad(true), theirs: zero().set_require_grad(true) }
+    }
+
+    fn config() -> TrainingConfig {
+        TrainingConfig {
+            n_steps: 10,
+            n_accumulate: 1,
+            optimizer: AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() },
+            muon: None,
+            max_grad_norm: 1.0,
+            ema: EmaConfig { decay: 0.5 },
+            ..BaseRunConfig::mini().training
+        }
+    }
+
+    fn opponent(every: u64) -> Opponent {
+        let learning_rate = LrSchedule { peak: 0.5, warmup_steps: 0, decay: Decay::Constant };
+        Opponent { prefix: "theirs", learning_rate, max_grad_norm: 2.0, every }
+    }
+
+    fn learner(opponent: Option<Opponent>) -> Learner<Sides> {
+        Learner::new(&config(), sides()).opposed_by(opponent)
+    }
+
+    /// One step with a gradient of 3 for the one and 7 for the other.
+    fn advanced(learner: Learner<Sides>) -> (Learner<Sides>, BTreeMap<String, f64>) {
+        let loss = |model: &Sides, _| {
+            Ok(Loss { total: model.own.val() * 3.0 + model.theirs.val() * 7.0, parts: Vec::new() })
+        };
+        learner.advance(&config(), RATE, loss).unwrap()
+    }
+
+    /// The parameter, its average and the mean of its gradients.
+    fn known_of(learner: &Learner<Sides>, name: &str) -> [f32; 3] {
+        let ParameterState::AdamW(moments) = &learner.optimizer.states[name] else {
+            panic!("without Muon every parameter is updated by AdamW");
+        };
+        let value = parameters_of(&learner.model).remove(name).unwrap();
+        [value, learner.ema.shadow[name].clone(), moments.first.clone()]
+            .map(|number| number.into_scalar::<f32>())
+    }
+
+    #[track_caller]
+    fn assert_near(actual: f32, expected: f32) {
+        assert!((actual - expected).abs() < 1e-5, "{actual} for {expected}");
+    }
+
+    #[test]
+    fn an_opponent_has_its_own_rate_and_its_own_norm() {
+        let (learner, values) = advanced(learner(Some(opponent(1))));
+        assert!(
+            (values["grad_norm"] - 3.0).abs() < 1e-6 && (values["grad_norm_opponent"] - 7.0).abs() < 1e-6
+        );
+        // The first step has the size of the learning rate; the mean holds a tenth of the clipped gradient.
+        for (name, rate, max_norm) in [("own", 0.1, 1.0), ("theirs", 0.5, 2.0)] {
+            let [value, _, mean] = known_of(&learner, name);
+            assert_near(value, -rate);
+            assert_near(mean, 0.1 * max_norm);
+        }
+    }
+
+    #[test]
+    fn without_an_opponent_all_are_clipped_together() {
+        let (learner, values) = advanced(learner(None));
+        let norm = 58.0_f64.sqrt();
+        assert!((values["grad_norm"] - norm).abs() < 1e-6 && !values.contains_key("grad_norm_opponent"));
+        assert_near(known_of(&learner, "theirs")[0], -0.1);
+        assert_near(known_of(&learner, "theirs")[2], 0.7 / norm as f32);
+    }
+
+    #[test]
+    fn an_opponent_rests_on_steps_that_are_not_its_own() {
+        let mut learner = learner(Some(opponent(2)));
+        let (mut own, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let (next, values) = advanced(learner);
+            // What it would have learned is told all the same.
+            assert!((values["grad_norm_opponent"] - 7.0).abs() < 1e-6);
+            own.push(known_of(&next, "own").map(f32::to_bits));
+            theirs.push(known_of(&next, "theirs").map(f32::to_bits));
+            learner = next;
+        }
+        assert!(own[0] != own[1] && own[1] != own[2]);
+        assert!(theirs[0] == theirs[1], "it learned in a step of the rest");
+        assert!(theirs[1] != theirs[2], "it did not learn in its own");
     }
 }

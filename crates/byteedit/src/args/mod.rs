@@ -30,13 +30,14 @@ pub(crate) use eval::{EvalArgs, EvalCompareArgs, EvalRewardArgs, EvalVerb, EvalW
 pub(crate) use paint::{
     EditArgs, EraseArgs, MaskModeArg, ModelArgs, OutpaintArgs, OutputArgs, PaintArgs, RunArgs,
 };
-pub(crate) use parse::MaskSource;
+pub(crate) use parse::{LoraChoice, MaskSource};
 pub(crate) use pipeline::PipelineArgs;
 pub(crate) use score::ScoreArgs;
 pub(crate) use train::{
-    FeedbackPreset, TrainAccelerateArgs, TrainAestheticArgs, TrainAlignmentArgs, TrainAnnotatorArgs, TrainArgs, TrainBaseArgs, TrainCoherentArgs,
-    TrainDecoderArgs, TrainExportArgs, TrainFeedbackArgs, TrainJudgeArgs, TrainPeflArgs, TrainPlotArgs, TrainRankingArgs, TrainRewardRunArgs,
-    TrainRewardVerb, TrainRunArgs, TrainVaeArgs, TrainVerb,
+    FeedbackPreset, TrainAccelerateArgs, TrainAestheticArgs, TrainAlignmentArgs, TrainAnnotatorArgs,
+    TrainArgs, TrainBaseArgs, TrainCoherentArgs, TrainDecoderArgs, TrainExportArgs, TrainFeedbackArgs,
+    TrainJudgeArgs, TrainPeflArgs, TrainPlotArgs, TrainRankingArgs, TrainRewardRunArgs, TrainRewardVerb,
+    TrainRunArgs, TrainVaeArgs, TrainVerb,
 };
 pub(crate) use world::{WorldArgs, WorldBuildArgs, WorldConceptsArgs, WorldSampleArgs, WorldVerb};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use byteedit_diffusion::SamplerKind;
 use clap::{Args, ValueEnum};
 
-use super::parse::{MaskSource, not_negative, sampler, share, temperature};
+use super::parse::{LoraChoice, MaskSource, not_negative, sampler, share, temperature};
 
 /// Longest side that can be added to a picture, in pixels.
 const MAX_SIDE: i64 = 100_000;
@@ -19,6 +19,7 @@ const MAX_PADDING: i64 = byteedit_edit::MAX_PADDING as i64;
 #[command(after_help = "Examples:
   byteedit edit photo.jpg --mask mask.png --prompt \"a red apple\"
   byteedit edit photo.jpg --mask 120,80,200,160 --prompt \"a cat\" --count 4
+  byteedit edit photo.jpg --mask mask.png --prompt \"a cat\" --model sd15/ --lora style.safetensors:0.8
   byteedit edit --list-concepts
 
 Everything outside the mask (and the feather, if one is asked for) stays identical, sample for sample.")]
@@ -162,6 +163,10 @@ pub(crate) struct ModelArgs {
 pub(crate) struct PaintArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    /// A LoRA to add to the model, as diffusers or kohya's trainer writes it, and how much of it (default: 1); given
+    /// again, LoRAs add up
+    #[arg(long, value_name = "FILE[:SCALE]")]
+    pub(crate) lora: Vec<LoraChoice>,
     /// The seed; the same one gives the same picture. With --count it is the first of several
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

@@ -87,6 +87,32 @@ impl TryFrom<RawMask> for MaskSource {
     }
 }
 
+/// A LoRA file, and how much of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LoraChoice {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// How much of what it changes is added; 1 is as it was trained.
+    pub(crate) strength: f64,
+}
+
+impl FromStr for LoraChoice {
+    type Err = String;
+
+    /// A number behind the last colon is the strength; every other colon belongs to the name.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let split = text.rsplit_once(':').and_then(|(file, scale)| Some((file, scale.parse().ok()?)));
+        let (file, strength) = split.unwrap_or((text, 1.0));
+        if file.is_empty() {
+            return Err("name a LoRA file, with a strength behind a colon if it is not 1".to_owned());
+        }
+        if !f64::is_finite(strength) {
+            return Err(format!("the strength is {strength}, which is not a finite number"));
+        }
+        Ok(Self { file: PathBuf::from(file), strength })
+    }
+}
+
 /// Samplers by their names.
 pub(super) fn sampler() -> impl TypedValueParser<Value = SamplerKind> {
     PossibleValuesParser::new(SamplerKind::ALL.map(SamplerKind::name))
@@ -142,6 +168,18 @@ mod tests {
         assert_eq!(read("\"m.png\""), Ok(MaskSource::File("m.png".into())));
         assert!(read("[1, 2]").unwrap_err().contains("[x, y, width, height]"));
         assert!(read("[1, 2, -3, 4]").unwrap_err().contains("negative"));
+    }
+
+    #[test]
+    fn a_number_behind_the_last_colon_is_a_strength() {
+        let parse = |text: &str| text.parse::<LoraChoice>();
+        let choice = |file: &str, strength| Ok(LoraChoice { file: file.into(), strength });
+        assert_eq!(parse("a.safetensors"), choice("a.safetensors", 1.0));
+        assert_eq!(parse("a.safetensors:0.8"), choice("a.safetensors", 0.8));
+        assert_eq!(parse("a:b.safetensors:-1"), choice("a:b.safetensors", -1.0));
+        assert_eq!(parse("C:\\a.safetensors"), choice("C:\\a.safetensors", 1.0));
+        assert!(parse("a.safetensors:inf").unwrap_err().contains("inf"));
+        assert!(parse(":0.5").is_err() && parse("").is_err());
     }
 
     #[test]

@@ -39,9 +39,9 @@ pub(super) fn outpaint(args: OutpaintArgs, printer: &Printer) -> anyhow::Result<
 }
 
 fn paint(settings: PaintSettings, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let PaintSettings { job, model, device, json } = settings;
+    let PaintSettings { job, model, loras, device, json } = settings;
     let prepared = Prepared::new(&job, printer)?;
-    let painter = Painter::load(&model, device.as_deref(), printer)?;
+    let painter = Painter::load(&model, device.as_deref(), printer)?.with_loras(&loras)?;
     let report = painter.paint(&job, prepared, &mut |_| Ok(()))?;
     printer.note(report.summary());
     printer.answer(json, &report, report.paths())?;

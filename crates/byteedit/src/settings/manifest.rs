@@ -7,7 +7,7 @@ use byteedit_edit::{MAX_COUNT, Prompt, Sides, TaskKind};
 use serde::Deserialize;
 
 use super::job::{Job, JobTask, MaskChoice, Options, Target, default_output};
-use crate::args::{MaskModeArg, MaskSource, RunArgs};
+use crate::args::{LoraChoice, MaskModeArg, MaskSource, RunArgs};
 use crate::files;
 
 /// What `run` needs.
@@ -18,6 +18,8 @@ pub(crate) struct ManifestSettings {
     pub(crate) fallback: Fallback,
     /// `mini` or a folder.
     pub(crate) model: String,
+    /// What is added to it.
+    pub(crate) loras: Vec<LoraChoice>,
     /// Backend by name.
     pub(crate) device: Option<String>,
     /// Whether each line's result is told as JSON.
@@ -41,8 +43,9 @@ impl ManifestSettings {
     pub(crate) fn resolve(args: RunArgs) -> anyhow::Result<Self> {
         let RunArgs { manifest, mask_mode, paint, force, json } = args;
         let (model, device) = (paint.model.model.clone(), paint.model.device.clone());
+        let loras = paint.lora.clone();
         let fallback = Fallback { options: Options::resolve(paint)?, mask_mode, force };
-        Ok(Self { manifest, fallback, model, device, json })
+        Ok(Self { manifest, fallback, model, loras, device, json })
     }
 
     /// The folder that paths of the manifest count from; empty for the current one.

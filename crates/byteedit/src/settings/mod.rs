@@ -14,6 +14,6 @@ pub(crate) use manifest::ManifestSettings;
 pub(crate) use paint::{EditSettings, PaintSettings};
 pub(crate) use source::{source, world};
 pub(crate) use train::{
-    BaseSettings, DecoderSettings, FeedbackSettings, RewardSettings, RunKind, RunSettings, VaeSettings, annotator_settings,
-    default_folder, judge_settings, overlaid, run_kind,
+    BaseSettings, DecoderSettings, FeedbackSettings, RewardSettings, RunKind, RunSettings, VaeSettings,
+    annotator_settings, default_folder, judge_settings, overlaid, run_kind,
 };

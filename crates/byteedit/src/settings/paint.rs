@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use byteedit_edit::{Prompt, Sides};
 
 use super::job::{Job, JobTask, MaskChoice, Options, Target, default_output};
-use crate::args::{EditArgs, EraseArgs, OutpaintArgs, OutputArgs, PaintArgs};
+use crate::args::{EditArgs, EraseArgs, LoraChoice, OutpaintArgs, OutputArgs, PaintArgs};
 
 /// What a single verb needs: the job, the model, and how to tell the result.
 pub(crate) struct PaintSettings {
@@ -13,6 +13,8 @@ pub(crate) struct PaintSettings {
     pub(crate) job: Job,
     /// `mini` or a folder.
     pub(crate) model: String,
+    /// What is added to it.
+    pub(crate) loras: Vec<LoraChoice>,
     /// Backend by name.
     pub(crate) device: Option<String>,
     /// Whether the result is told as JSON.
@@ -75,8 +77,9 @@ impl PaintSettings {
         let OutputArgs { out, force, json } = output;
         let path = out.unwrap_or_else(|| default_output(&picture, task.kind()));
         let (model, device) = (paint.model.model.clone(), paint.model.device.clone());
+        let loras = paint.lora.clone();
         let job = Job { picture, task, options: Options::resolve(paint)?, target: Target { path, force } };
-        Ok(Self { job, model, device, json })
+        Ok(Self { job, model, loras, device, json })
     }
 }
 
@@ -86,6 +89,7 @@ impl Options {
     pub(crate) fn resolve(args: PaintArgs) -> anyhow::Result<Self> {
         let PaintArgs {
             model: _,
+            lora: _,
             seed,
             steps,
             guidance,

@@ -2,14 +2,19 @@
 
 #[cfg(unix)]
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 
+use burn::module::Param;
+use burn::tensor::Device;
 use byteedit_image::{Encoding, Format, Parameters, Picture, Samples, encode};
+use byteedit_models::lora::{Form, LoraConfig, Network, branches, save, with_branches};
+use byteedit_models::store::load_component;
+use byteedit_models::unet::UNet2DConditionModel;
+use byteedit_nn::Init;
 
-#[cfg(unix)]
-use crate::workbench::model;
-use crate::workbench::{Answer, Workbench, photo};
+use crate::workbench::{Answer, Workbench, model, photo};
 
 /// Indices of the pixels in which two pictures of one size differ.
 fn changed(a: &Picture, b: &Picture) -> Vec<(usize, usize)> {
@@ -46,6 +51,30 @@ fn a_result_carries_its_settings() {
     assert_eq!(parameters.prompt, "a red apple");
     let get = |name| parameters.get(name).unwrap().to_owned();
     assert_eq!([get("Seed"), get("Sampler"), get("Steps")], ["5", "Euler", "3"]);
+}
+
+#[test]
+fn a_lora_is_added_as_strongly_as_asked_and_noted() {
+    let (bench, device) = (Workbench::with_photo(), Device::flex());
+    let unet: UNet2DConditionModel = load_component(&Path::new(&model()).join("unet"), &device).unwrap();
+    let adapted = with_branches(unet, &LoraConfig::of_attention(2), &mut Init::seeded(&device, 1)).unwrap();
+    let mut learned = branches(Network::Unet, &adapted);
+    for one in &mut learned {
+        one.branch.b = Param::from_tensor(one.branch.b.val() + 1.0);
+    }
+    save(&learned, Form::Diffusers, &bench.path("brush.safetensors")).unwrap();
+    edit(&bench, &["--lora", "brush.safetensors:0.5", "--lora", "brush.safetensors"]).done();
+    let text = bench.picture("photo-edit.png").metadata().text[0].1.clone();
+    assert!(text.starts_with("a red apple <lora:brush:0.5> <lora:brush:1>\n"), "{text}");
+    assert!(text.contains("Lora hashes: \"brush: "), "{text}");
+
+    bench.write("none.safetensors", "none");
+    for (file, says) in
+        [("none.safetensors", "not a readable safetensors file"), ("gone.safetensors:1", "gone.safetensors")]
+    {
+        let refused = edit(&bench, &["--lora", file, "--out", "other.png"]);
+        assert!(refused.code == 2 && refused.stderr.contains(says), "{}", refused.stderr);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bad_input;
 mod benching;
 mod collecting;
 mod editing;
+mod feedback;
 mod help;
 mod inspecting;
 mod manifest;

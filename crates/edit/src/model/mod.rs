@@ -3,6 +3,7 @@
 mod card;
 mod files;
 mod load;
+mod lora;
 mod words;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use byteedit_models::vae::AutoencoderKL;
 
 pub use self::card::{Concept, Defaults, ModelCard};
 pub use self::files::EmbeddedFiles;
+pub use self::lora::AppliedLora;
 pub use self::words::UnknownWord;
 
 use self::files::ModelFiles;
@@ -65,6 +67,7 @@ pub struct EditModel {
     parts: ModelParts,
     info: ModelInfo,
     device: Device,
+    loras: Vec<AppliedLora>,
 }
 
 impl EditModel {
@@ -79,7 +82,7 @@ impl EditModel {
             let needed = format!("{MIN_GUESS_CHANNELS} or more, as byteedit.json has `hole: guess`");
             return Err(Self::unfit(&info.name, "number of latent channels", channels, needed));
         }
-        Ok(Self { parts, info, device })
+        Ok(Self { parts, info, device, loras: Vec::new() })
     }
 
     /// Reads a model from a folder as diffusers writes it. Nothing outside the folder is touched, in

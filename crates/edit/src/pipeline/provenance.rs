@@ -4,7 +4,7 @@ use byteedit_diffusion::SamplerKind;
 use byteedit_image::{Padding, Parameters};
 
 use super::pass::Pass;
-use crate::model::EditModel;
+use crate::model::{AppliedLora, EditModel};
 use crate::request::{EditRequest, Prompt, TaskKind};
 
 /// Program and version.
@@ -16,7 +16,7 @@ pub(super) fn parameters(model: &EditModel, request: &EditRequest, seed: u64, pa
     let (sampling, framing) = (&settings.sampling, &settings.framing);
     let task = request.task().kind();
     let size = model.canvas_size();
-    let prompt = request.task().prompt().to_owned();
+    let prompt = with_loras(request.task().prompt(), model.loras());
     let negative_prompt = sampling.negative_prompt.as_ref().map_or_else(String::new, Prompt::to_string);
     let mut parameters = Parameters { prompt, negative_prompt, settings: Vec::new() }
         .with("Steps", sampling.n_steps)
@@ -43,7 +43,18 @@ pub(super) fn parameters(model: &EditModel, request: &EditRequest, seed: u64, pa
             .with("Masked area padding", padding)
             .with("Masked content", if sampling.strength < 1.0 { "original" } else { "latent noise" });
     }
+    if !model.loras().is_empty() {
+        let hashes = model.loras().iter().map(|AppliedLora { name, hash, .. }| format!("{name}: {hash}"));
+        parameters = parameters.with("Lora hashes", hashes.collect::<Vec<_>>().join(", "));
+    }
     parameters.with("Version", VERSION)
+}
+
+/// A prompt with the words by which A1111 is told which LoRAs to use.
+fn with_loras(prompt: &str, loras: &[AppliedLora]) -> String {
+    let words = loras.iter().map(|AppliedLora { name, strength, .. }| format!("<lora:{name}:{strength}>"));
+    let parts: Vec<_> = (!prompt.is_empty()).then(|| prompt.to_owned()).into_iter().chain(words).collect();
+    parts.join(" ")
 }
 
 fn a1111_name(sampler: SamplerKind) -> &'static str {

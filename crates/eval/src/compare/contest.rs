@@ -84,12 +84,12 @@ impl<'a> Contest<'a> {
         let mut pictures = Vec::with_capacity(self.arms.len());
         for arm in &mut self.arms {
             let begin = Instant::now();
-            let painted = arm.painter.from_seeds(cases, 0)?;
+            let painted = arm.painter.with_seeds(cases, 0)?;
             arm.seconds += begin.elapsed().as_secs_f64();
             arm.answered.extend(yardsticks.answered(section, cases, &painted));
             pictures.push(painted);
         }
-        let repeated = self.arms[REFERENCE].painter.from_seeds(cases, 1)?;
+        let repeated = self.arms[REFERENCE].painter.with_seeds(cases, 1)?;
         let scores = cases.iter().zip(&repeated);
         self.repeated.extend(scores.map(|(case, picture)| yardsticks.scores(section, case, picture)));
         if section == Section::Edit {

@@ -1,5 +1,6 @@
 //! The tensors of a weight file, whatever its format.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, TensorData};
@@ -11,7 +12,7 @@ use super::values::{BadValues, check_finite, widened};
 use crate::ModelError;
 
 /// Tensors by key.
-pub(super) trait WeightFile {
+pub(crate) trait WeightFile {
     /// Every key, in no particular order.
     fn keys(&self) -> Vec<String>;
 
@@ -23,15 +24,28 @@ pub(super) trait WeightFile {
     /// # Errors
     /// Another type than F32, F16 and BF16, a number that is not finite, or numbers that cannot be read.
     fn values(&self, key: &str, shape: &[usize]) -> Result<TensorData, BadValues>;
+
+    /// The number under `key`, where one element is stored.
+    ///
+    /// # Errors
+    /// As [`WeightFile::values`], but that a safetensors file may have an integer of 64 bits.
+    fn number(&self, key: &str) -> Result<f64, BadValues> {
+        Ok(self.values(key, &[1])?.iter::<f64>().sum())
+    }
+
+    /// What a safetensors file says of itself; nothing for other files.
+    fn metadata(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 /// A tensor without its numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// Number format.
-    pub(super) dtype: Dtype,
+    pub(crate) dtype: Dtype,
     /// Extents, slowest axis first; empty for a scalar.
-    pub(super) shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
 }
 
 /// Opens the file and gives it to `read`: a PyTorch file if its name ends as theirs do, else a safetensors file, which
@@ -39,7 +53,7 @@ pub(super) struct Header {
 ///
 /// # Errors
 /// A missing or broken file, and those of `read`.
-pub(super) fn with_file<T>(
+pub(crate) fn with_file<T>(
     path: &Path,
     read: impl FnOnce(&dyn WeightFile) -> Result<T, ModelError>,
 ) -> Result<T, ModelError> {
@@ -53,6 +67,7 @@ pub(super) fn with_file<T>(
 /// The content of a safetensors file.
 pub(super) struct SafetensorsFile<'a> {
     file: SafeTensors<'a>,
+    bytes: &'a [u8],
     /// Where the content lies, if a tensor may go on using it there.
     map: Option<&'a WeightMap>,
 }
@@ -65,7 +80,7 @@ impl<'a> SafetensorsFile<'a> {
     pub(super) fn new(bytes: &'a [u8], map: Option<&'a WeightMap>, path: &Path) -> Result<Self, ModelError> {
         let file = SafeTensors::deserialize(bytes)
             .map_err(|error| ModelError::Safetensors { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { file, map })
+        Ok(Self { file, bytes, map })
     }
 }
 
@@ -93,5 +108,19 @@ impl WeightFile for SafetensorsFile<'_> {
             map.release(bytes);
         }
         Ok(TensorData::new(values, shape))
+    }
+
+    fn number(&self, key: &str) -> Result<f64, BadValues> {
+        let view = self.file.tensor(key).map_err(|error| BadValues::Unreadable(error.to_string()))?;
+        match (view.dtype(), view.data().first_chunk()) {
+            (Dtype::I64, Some(bytes)) => Ok(i64::from_le_bytes(*bytes) as f64),
+            (dtype, _) => Ok(f64::from(widened(dtype, view.data())?.iter().sum::<f32>())),
+        }
+    }
+
+    fn metadata(&self) -> BTreeMap<String, String> {
+        let header = SafeTensors::read_metadata(self.bytes).ok();
+        let metadata = header.and_then(|(_, header)| header.metadata().clone());
+        metadata.into_iter().flatten().collect()
     }
 }

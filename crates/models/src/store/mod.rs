@@ -21,6 +21,10 @@ use crate::ModelError;
 pub use load::{clip_from_open_clip, component_from_bytes, component_from_file, load_component};
 pub use save::{Precision, component_to_bytes, save_component};
 
+pub(crate) use file::{WeightFile, with_file};
+pub(crate) use save::{file_bytes, write_atomically};
+pub(crate) use values::BadValues;
+
 /// Reads a text file, naming it in the error.
 ///
 /// # Errors

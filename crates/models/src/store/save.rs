@@ -66,7 +66,16 @@ pub fn component_to_bytes<C: Component>(
         Precision::F32 => Dtype::F32,
         Precision::F16 => Dtype::F16,
     };
-    let views = collector.tensors.iter().map(|(key, (shape, bytes))| {
+    Ok(file_bytes(&collector.tensors, dtype, metadata))
+}
+
+/// The content of a safetensors file of tensors of one type, each as its shape and its bytes, by key.
+pub(crate) fn file_bytes(
+    tensors: &BTreeMap<String, (Vec<usize>, Vec<u8>)>,
+    dtype: Dtype,
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
+    let views = tensors.iter().map(|(key, (shape, bytes))| {
         let view = TensorView::new(dtype, shape.clone(), bytes);
         (key.as_str(), view.expect("the bytes were made from the shape; this is a bug"))
     });
@@ -76,7 +85,7 @@ pub fn component_to_bytes<C: Component>(
     let mut bytes = safetensors::serialize(views, Some(unordered))
         .expect("names and shapes are consistent; this is a bug");
     order_metadata(&mut bytes, &metadata);
-    Ok(bytes)
+    bytes
 }
 
 /// Puts the header's metadata in the order of its keys, so that equal weights give equal files: the library takes
@@ -111,7 +120,7 @@ fn config_json<C: Component>(component: &C) -> String {
 
 /// Writes beside the target, forces it to the disk and renames: no reader ever sees half a file, and a
 /// failure leaves nothing behind.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let partial = path.with_extension("partial");
     let written = File::create(&partial)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))

@@ -13,7 +13,7 @@ const BLOCK: usize = 512;
 
 /// Why stored numbers are no weights.
 #[derive(Debug, PartialEq)]
-pub(super) enum BadValues {
+pub(crate) enum BadValues {
     /// Integers and other types.
     Dtype,
     /// The first number that is NaN or infinite.

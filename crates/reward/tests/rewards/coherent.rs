@@ -32,7 +32,7 @@ fn patches_lie_where_their_pixels_are() {
     let (side, patch) = (30, 5);
     let mut init = Init::seeded(&device, 3);
     let bias = init.vector((0..patch * patch).map(|i| i as f32).collect());
-    network.head.fc2 = Linear { weight: init.constant([patch * patch, 24], 0.0), bias: Some(bias) };
+    network.head.fc2 = Linear::of(init.constant([patch * patch, 24], 0.0), Some(bias));
     let place = |y: usize, x: usize| (y % patch * patch + x % patch) as f32;
     let places: Vec<f32> = (0..side * side).map(|i| place(i / side, i % side)).collect();
     let places = Tensor::<4>::from_data(TensorData::new(places, [1, 1, side, side]), &device);

@@ -8,6 +8,7 @@ use super::BaseModel;
 use crate::latents::{CachedSample, Geometry};
 
 /// What the U-Net is told besides the noisy latents.
+#[derive(Clone)]
 pub(crate) struct Batch {
     /// Clean latents, `[batch, channels, side, side]`.
     pub(crate) latents: Tensor<4>,
@@ -49,9 +50,9 @@ impl Batch {
     /// # Shapes
     /// - `x_t`, result: `[batch, channels, side, side]`
     pub(crate) fn predict(&self, model: &BaseModel, x_t: Tensor<4>, levels: &[NoiseLevel]) -> Tensor<4> {
-        let device = x_t.device();
-        let timesteps: Vec<f32> = levels.iter().map(|level| level.timestep as f32).collect();
-        let timesteps = Tensor::from_data(TensorData::new(timesteps, [levels.len()]), &device);
+        let timesteps: Vec<f64> = levels.iter().map(|level| level.timestep).collect();
+        let timesteps = TensorData::new(timesteps, [levels.len()]);
+        let timesteps = Tensor::from_data(timesteps, (&x_t.device(), x_t.dtype()));
         let context = model.text_encoder.forward(self.ids.clone()).last_hidden_state;
         // The order of every inpainting checkpoint.
         let input = Tensor::cat(vec![x_t, self.edit_mask.clone(), self.masked_latents.clone()], 1);

@@ -153,7 +153,8 @@ impl Objective for Denoising<'_> {
 
     fn sample(&self, model: &BaseModel, path: &Path) -> Result<()> {
         let BaseRunConfig { samples, loss, .. } = self.config;
-        let painting = Painting { samples, keeps_unmasked: loss.keeps_unmasked(), schedule: &self.loss.schedule };
+        let painting =
+            Painting { samples, keeps_unmasked: loss.keeps_unmasked(), schedule: &self.loss.schedule };
         write_samples(model, self.pool.encoder(), &painting, path)
     }
 

@@ -64,11 +64,7 @@ pub(crate) fn write_samples(
 }
 
 /// The model as it stands, as the editor would load it.
-pub(crate) fn editor(
-    model: &BaseModel,
-    encoder: &Encoder<'_>,
-    painting: &Painting<'_>,
-) -> Result<EditModel> {
+pub(crate) fn editor(model: &BaseModel, encoder: &Encoder<'_>, painting: &Painting<'_>) -> Result<EditModel> {
     let Painting { keeps_unmasked, schedule, .. } = *painting;
     let card = ModelCard { keeps_unmasked, hole: encoder.hole, ..ModelCard::default() };
     let parts = ModelParts {

@@ -37,7 +37,8 @@ impl LatentWeights {
     /// - `edit_mask`: `[batch, 1, height, width]`, 1 = repaint
     /// - returns: `[batch, channels, height, width]`
     pub(crate) fn of(&self, edit_mask: Tensor<4>) -> Tensor<4> {
-        (edit_mask * (1.0 - self.outside) + self.outside) * self.channels.clone()
+        let channels = self.channels.clone().cast(edit_mask.dtype());
+        (edit_mask * (1.0 - self.outside) + self.outside) * channels
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use burn::tensor::activation::log_softmax;
 use byteedit_data::color::measure;
-use byteedit_data::world::{structure_error, subject_of};
+use byteedit_data::world::{AskedEdit, RightAnswers, subject_of};
 use byteedit_data::{ColorWord, Mask, Rgb8, Task, View, World};
 use byteedit_image::seam;
 use byteedit_models::Component;
@@ -46,7 +46,7 @@ impl Opinion {
 /// What is measured of one candidate; more is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// Minus the distance under the mask to the nearest right answer ([`structure_error`]), 0 at best.
+    /// Minus the distance under the mask to the nearest right answer ([`structure_error`](byteedit_data::world::structure_error)), 0 at best.
     pub structure: f64,
     /// Logarithm of the probability that the annotator's classifier gives to what belongs there, less ln 10 for a wrong
     /// colour, 0 at best. Always 0 where nothing was asked for by name and nothing was to vanish, or where the photograph
@@ -104,16 +104,20 @@ impl<'a> Simulated<'a> {
     fn structure(&self, asked: &Asked, painted: &Rgb8) -> (f32, Mask) {
         let sample = &asked.sample;
         let hole = &sample.edit_mask;
-        let own = sample.object.as_ref().filter(|_| asked.task == Task::Edit);
-        let silhouette =
-            own.map_or_else(|| Mask::empty(hole.width, hole.height), |object| object.mask.clone());
-        let truth = (structure_error(painted, &sample.truth, hole), silhouette);
-        let (Some(object), Some(rect)) = (own, hole.bounding_box()) else { return truth };
-        let answers = self.world.references(object.concept, said_color(&sample.caption), &sample.input, rect);
-        let answers = answers
-            .into_iter()
-            .map(|answer| (structure_error(painted, &answer.picture, hole), answer.silhouette));
-        answers.chain([truth]).min_by(|a, b| a.0.total_cmp(&b.0)).expect("the truth is one of them")
+        let Some(object) = sample.object.as_ref().filter(|_| asked.task == Task::Edit) else {
+            let (error, _) = RightAnswers::of_truth(&sample.truth, hole).nearest(painted);
+            return (error, Mask::empty(hole.width, hole.height));
+        };
+        let edit = AskedEdit {
+            input: &sample.input,
+            edit_mask: hole,
+            caption: &sample.caption,
+            concept: object.concept,
+            truth: &sample.truth,
+        };
+        let answers = self.world.right_answers(&edit);
+        let (error, reference) = answers.nearest(painted);
+        (error, reference.map_or(&object.mask, |reference| &reference.silhouette).clone())
     }
 
     /// What its classifier gives to each concept of the world, and to nothing, around a mask: logarithms of
@@ -140,7 +144,8 @@ impl<'a> Simulated<'a> {
         };
         let values = self.log_probabilities(&sample.edit_mask, painted);
         let is_wrong = asked.task == Task::Edit
-            && said_color(&sample.caption).is_some_and(|color| measure(painted, silhouette) != Some(color));
+            && ColorWord::in_caption(&sample.caption)
+                .is_some_and(|color| measure(painted, silhouette) != Some(color));
         f64::from(values[label]) - if is_wrong { WRONG_COLOR } else { 0.0 }
     }
 }
@@ -152,21 +157,4 @@ fn seam_error(asked: &Asked, painted: &Rgb8) -> Result<f64> {
     let edit_mask = byteedit_image::Mask::new(truth.size(), sample.edit_mask.values.clone())?;
     let errors = [seam::color_error, seam::gradient_error].map(|error| error(&painted, &truth, &edit_mask));
     Ok(errors.into_iter().flatten().sum())
-}
-
-/// The colour word of a caption.
-fn said_color(caption: &str) -> Option<ColorWord> {
-    // "orange" is no concept of the world, so that it is always the colour.
-    caption.split(' ').find_map(ColorWord::from_name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_color_of_a_caption_is_found() {
-        assert_eq!(said_color("a red apple"), Some(ColorWord::Red));
-        assert_eq!(said_color("hot dog"), None);
-    }
 }

@@ -94,9 +94,8 @@ impl Optimizer {
         self.step += 1;
         let t = self.step;
         let step = |name: &str| sizes(name).map(|size| Step { size, t, average_decay });
-        let directions = self.directions(&module, &mut gradients);
-        let mut update =
-            Update { optimizer: self, ema, step: &step, gradients, directions, missing: None };
+        let directions = self.directions(&module, &mut gradients, sizes);
+        let mut update = Update { optimizer: self, ema, step: &step, gradients, directions, missing: None };
         let module = map_parameters(module, &mut update);
         match update.missing {
             Some(name) => Err(TrainError::NoGradient { name }),
@@ -108,11 +107,17 @@ impl Optimizer {
 impl Optimizer {
     /// Where Muon's parameters go, whose gradients it takes; found side by side, since the small matrices of
     /// one keep one thread busy.
-    fn directions<M: Module>(&mut self, module: &M, gradients: &mut Gradients) -> Directions {
+    fn directions<M: Module>(
+        &mut self,
+        module: &M,
+        gradients: &mut Gradients,
+        sizes: &dyn Fn(&str) -> Option<StepSize>,
+    ) -> Directions {
         let Some(muon) = self.muon else { return Directions::new() };
         let mut shapes = Shapes(Vec::new());
         visit_parameters(module, &mut shapes);
-        let taken = shapes.0.into_iter().filter(|(name, shape)| muon::takes(name, shape));
+        let taken =
+            shapes.0.into_iter().filter(|(name, shape)| muon::takes(name, shape) && sizes(name).is_some());
         let tasks: Vec<_> = taken
             .filter_map(|(name, shape)| {
                 let gradient = gradients.remove(&name)?;
@@ -166,7 +171,13 @@ struct Update<'a> {
 
 impl Update<'_> {
     /// The new value of a parameter of `shape`.
-    fn updated(&mut self, at: &Step, name: &str, weight: Weight, (given, shape): (Given, &[usize])) -> Tensor<1> {
+    fn updated(
+        &mut self,
+        at: &Step,
+        name: &str,
+        weight: Weight,
+        (given, shape): (Given, &[usize]),
+    ) -> Tensor<1> {
         let optimizer = &mut *self.optimizer;
         let (weight, state) = match given {
             Given::Direction(given) => {
@@ -324,6 +335,29 @@ mod tests {
             (values(&module), second.as_slice::<f32>().unwrap().to_vec())
         };
         assert_eq!(run(0.5, 1.0), run(2.0, 0.25));
+    }
+
+    #[test]
+    fn a_parameter_without_a_size_stays_bit_for_bit_and_its_average_too() {
+        let mut optimizer = adamw(0.1);
+        let mut ema = Ema::new(EmaConfig { decay: DECAY }, &two());
+        // An average that would move towards its parameter.
+        let average = Tensor::from_data([3.3_f32], &Device::default());
+        ema.shadow.insert("bias".to_owned(), average);
+        let size = StepSize { learning_rate: 0.1, gradient_scale: 1.0 };
+        let only_weight = |name: &str| (name == "weight").then_some(size);
+        let gradients_of_both = gradients([1.0; 4], 1.0);
+        let module = optimizer.step_by(&only_weight, two(), gradients_of_both, &mut ema).unwrap();
+        // It need not have a gradient either.
+        let mut gradients = gradients([1.0; 4], 1.0);
+        gradients.remove("bias");
+        let module = optimizer.step_by(&only_weight, module, gradients, &mut ema).unwrap();
+
+        let bits = |value: f32| value.to_bits();
+        assert_eq!(bits(values(&module)[0]), bits(4.0));
+        assert_eq!(bits(ema.shadow["bias"].clone().into_scalar::<f32>()), bits(3.3));
+        assert!(values(&module)[1] < 0.9, "the other moved");
+        assert!(optimizer.states.len() == 1 && optimizer.states.contains_key("weight"));
     }
 
     #[test]

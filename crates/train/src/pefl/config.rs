@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use byteedit_edit::Hole;
+use byteedit_models::lora::LoraConfig;
 use byteedit_reward::losses::FakeRegion;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,11 @@ pub struct PeflRunConfig {
     /// Whether the text encoder learns too. The paper trains its `G`, the U-Net.
     #[serde(default)]
     pub trains_text_encoder: bool,
+    /// Low-rank branches that learn in the place of the U-Net's own weights. The paper trains all of these; with branches
+    /// a run has moments for hundreds of thousands of numbers where the U-Net has hundreds of millions, and leaves a file of
+    /// a few megabytes beside the model, `lora/pytorch_lora_weights.safetensors`. Left out, the weights learn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
     /// What keeps rewards from being hacked.
     pub guard: GuardConfig,
     /// How the grids and the held-out pictures are painted, and what the exported model has as its defaults.
@@ -68,6 +74,11 @@ pub struct PeflLossConfig {
     pub w_inside: f64,
     /// Whether rewards see kept pixels as they were, as a user will, in the place of the decoder's.
     pub pastes: bool,
+    /// What the aesthetic and alignment rewards see of a picture is mirrored half of the time, and has normal noise of this
+    /// deviation in it (in units of the range of a picture): what only one rounding of one picture would please a reward by
+    /// is lost in it, as in randomised smoothing (Cohen et al. 2019, arXiv 1902.02918). The paper has none; 0 is neither.
+    #[serde(default)]
+    pub reward_noise: f64,
 }
 
 /// The coherent reward as an adversary (Section 3.3).
@@ -78,7 +89,8 @@ pub struct AdversaryConfig {
     pub learning_rate: LrSchedule,
     /// Its gradient norm is scaled down to this.
     pub max_grad_norm: f64,
-    /// The editor's steps for each of its own.
+    /// The editor's steps for each of its own. Its optimiser counts the run's steps, so that corrections of its first
+    /// moments are those of a longer run.
     pub every: u64,
     /// Which pixels of the editor's pictures count as generated: all in Eq. 6.
     pub fake_region: FakeRegion,
@@ -138,6 +150,7 @@ impl PeflRunConfig {
                 w_alignment: 1.0,
                 w_inside: 1.0,
                 pastes: false,
+                reward_noise: 0.0,
             },
             diffusion: DenoisingLossConfig {
                 caption_dropout: 0.1,
@@ -176,10 +189,12 @@ impl PeflRunConfig {
                 w_alignment: 1.0,
                 w_inside: 0.1,
                 pastes: true,
+                reward_noise: 0.1,
             },
             diffusion: crate::base::BaseRunConfig::mini().loss,
             adversary: None,
             trains_text_encoder: false,
+            lora: None,
             guard: GuardConfig { n_per_task: 32, n_diverse: 8, n_denoised: 64, patience: 4, max_drift: 1.5 },
             samples: SamplesConfig { ..crate::base::BaseRunConfig::mini().samples },
             training: TrainingConfig {
@@ -193,7 +208,12 @@ impl PeflRunConfig {
                 max_grad_norm: 1.0,
                 // A half-life of 30 steps.
                 ema: EmaConfig { decay: 0.977 },
-                report: ReportConfig { log_every: 5, validate_every: 60, sample_every: 120, checkpoint_every: 60 },
+                report: ReportConfig {
+                    log_every: 5,
+                    validate_every: 60,
+                    sample_every: 120,
+                    checkpoint_every: 60,
+                },
             },
             provenance: PeflProvenance::default(),
         }
@@ -213,7 +233,11 @@ impl PeflRunConfig {
         Self {
             phases: vec![PhaseConfig::QUALITY, PhaseConfig { from_step: n_first, ..PhaseConfig::SPEED }],
             adversary: Some(adversary),
-            samples: SamplesConfig { n_steps: PhaseConfig::SPEED.t, guidance_scale: 2.0, ..self.samples.clone() },
+            samples: SamplesConfig {
+                n_steps: PhaseConfig::SPEED.t,
+                guidance_scale: 2.0,
+                ..self.samples.clone()
+            },
             ..self
         }
     }
@@ -239,6 +263,9 @@ impl PeflRunConfig {
         if let Some(adversary) = &self.adversary {
             adversary.validate()?;
         }
+        if let Some(lora) = &self.lora {
+            lora.validate()?;
+        }
         self.guard.validate()?;
         self.samples.validate()?;
         self.training.validate()?;
@@ -253,7 +280,17 @@ impl PeflRunConfig {
 
 impl PeflLossConfig {
     fn validate(&self) -> Result<()> {
-        let Self { w_diffusion, w_pefl, w_adv, eta, w_aesthetic, w_alignment, w_inside, pastes: _ } = *self;
+        let Self {
+            w_diffusion,
+            w_pefl,
+            w_adv,
+            eta,
+            w_aesthetic,
+            w_alignment,
+            w_inside,
+            pastes: _,
+            reward_noise,
+        } = *self;
         for (key, weight) in [
             ("loss.w_diffusion", w_diffusion),
             ("loss.w_pefl", w_pefl),
@@ -262,6 +299,7 @@ impl PeflLossConfig {
             ("loss.w_aesthetic", w_aesthetic),
             ("loss.w_alignment", w_alignment),
             ("loss.w_inside", w_inside),
+            ("loss.reward_noise", reward_noise),
         ] {
             if !(weight >= 0.0 && weight.is_finite()) {
                 return Err(TrainError::config(key, weight, "0 or more"));
@@ -275,7 +313,11 @@ impl AdversaryConfig {
     fn validate(&self) -> Result<()> {
         self.learning_rate.validate()?;
         if !(self.max_grad_norm > 0.0 && self.max_grad_norm.is_finite()) {
-            return Err(TrainError::config("adversary.max_grad_norm", self.max_grad_norm, "a positive number"));
+            return Err(TrainError::config(
+                "adversary.max_grad_norm",
+                self.max_grad_norm,
+                "a positive number",
+            ));
         }
         if self.every == 0 {
             return Err(TrainError::config("adversary.every", 0, "1 or more"));
@@ -288,7 +330,11 @@ impl GuardConfig {
     fn validate(&self) -> Result<()> {
         let Self { n_per_task, n_diverse, n_denoised, patience, max_drift } = *self;
         if !(1..=MAX_HELD_OUT).contains(&n_per_task) {
-            return Err(TrainError::config("guard.n_per_task", n_per_task, format!("from 1 to {MAX_HELD_OUT}")));
+            return Err(TrainError::config(
+                "guard.n_per_task",
+                n_per_task,
+                format!("from 1 to {MAX_HELD_OUT}"),
+            ));
         }
         if n_diverse > n_per_task {
             let limit = format!("at most guard.n_per_task {n_per_task}");
@@ -301,7 +347,7 @@ impl GuardConfig {
         if patience == 0 {
             return Err(TrainError::config("guard.patience", 0, "1 or more"));
         }
-        if !(max_drift > 1.0) {
+        if max_drift.is_nan() || max_drift <= 1.0 {
             return Err(TrainError::config("guard.max_drift", max_drift, "above 1"));
         }
         Ok(())
@@ -315,7 +361,8 @@ mod tests {
     #[test]
     fn presets_are_valid_and_survive_their_files() {
         let presets = [PeflRunConfig::mini(), PeflRunConfig::paper()];
-        for preset in presets.iter().cloned().chain(presets.iter().cloned().map(PeflRunConfig::accelerating)) {
+        for preset in presets.iter().cloned().chain(presets.iter().cloned().map(PeflRunConfig::accelerating))
+        {
             preset.validate().unwrap();
             let text = serde_json::to_string(&preset).unwrap();
             assert_eq!(serde_json::from_str::<PeflRunConfig>(&text).unwrap(), preset);
@@ -351,6 +398,10 @@ mod tests {
             (message(|c| c.rollout.temperature = 0.0), "temperature"),
             (message(|c| c.adversary.as_mut().unwrap().every = 0), "`adversary.every` is 0"),
             (message(|c| c.guard.max_drift = 1.0), "`guard.max_drift` is 1"),
+            (
+                message(|c| c.lora = Some(LoraConfig { rank: 0, ..LoraConfig::of_attention(4) })),
+                "LoRA: `rank` is 0",
+            ),
             (message(|c| c.guard.n_denoised = 5), "`guard.n_denoised` is 5"),
             (message(|c| c.training.report.validate_every = 0), "validate_every"),
         ] {

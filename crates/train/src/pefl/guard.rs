@@ -13,17 +13,17 @@ use byteedit_image::{Mask, UnitImage};
 use byteedit_reward::{CoherentNetwork, CoherentReward, Region, Reward, Shown};
 
 use super::config::GuardConfig;
-use super::losses::Judges;
+use super::losses::Critics;
 use super::monitors::{Monitors, difference, mean};
 use super::pictures::Pictures;
 use super::student::Student;
+use crate::Result;
 use crate::base::{BaseModel, Painting, Validation, editor};
 use crate::feedback::Simulated;
 use crate::latents::Encoder;
 use crate::pictures::rgb8_from_unit;
 use crate::random::{Use, normal};
 use crate::source::Pair;
-use crate::Result;
 
 /// Tasks that are painted, in this order.
 const TASKS: [Task; 3] = [Task::Edit, Task::Erase, Task::Outpaint];
@@ -34,7 +34,7 @@ const SEED_STEP: u64 = 1 << 32;
 /// Figures that may not drift.
 const WATCHED: [&str; 4] = ["saturation", "contrast", "detail", "diversity"];
 
-/// Who judges what the editor is never trained by.
+/// Who critics what the editor is never trained by.
 pub enum HeldOut<'a> {
     /// The annotator's classifier of the mini world: the logarithm of the probability that it gives to what was asked for,
     /// or to nothing where something was to be erased.
@@ -93,7 +93,7 @@ impl<'a> Guard<'a> {
     pub(super) fn measure(
         &self,
         student: &Student,
-        judges: &Judges,
+        critics: &Critics,
         encoder: &Encoder<'_>,
         painting: &Painting<'_>,
     ) -> Result<BTreeMap<String, f64>> {
@@ -104,7 +104,7 @@ impl<'a> Guard<'a> {
             for (place, pairs) in pairs.chunks(BATCH).enumerate() {
                 let first = place * BATCH;
                 let painted = painted(&editor, painting, task, pairs, first as u64)?;
-                self.add(&mut sums, task, pairs, &painted, (judges, student.coherent.as_ref()))?;
+                self.add(&mut sums, task, pairs, &painted, (critics, student.coherent.as_ref()))?;
                 let n_again = self.config.n_diverse.saturating_sub(first).min(pairs.len());
                 if task == Task::Edit && n_again > 0 {
                     let (pairs, painted) = (&pairs[..n_again], &painted[..n_again]);
@@ -149,7 +149,7 @@ impl<'a> Guard<'a> {
         task: Task,
         pairs: &[Pair],
         painted: &[(UnitImage, Mask)],
-        (judges, coherent): (&Judges, Option<&CoherentNetwork>),
+        (critics, coherent): (&Critics, Option<&CoherentNetwork>),
     ) -> Result<()> {
         let pictures: Vec<UnitImage> = painted.iter().map(|(picture, _)| picture.clone()).collect();
         let masks: Vec<Mask> = painted.iter().map(|(_, mask)| mask.clone()).collect();
@@ -165,25 +165,36 @@ impl<'a> Guard<'a> {
         let mut add = |name: &'static str, reward: &dyn Reward, only_prompted: bool| -> Result<()> {
             let scores = reward.score(&shown)?.into_data();
             let scores = scores.iter::<f64>().zip(&prompts);
-            scores.filter(|(_, prompt)| !(only_prompted && prompt.is_empty())).for_each(|(score, _)| sums.add(name, score));
+            scores
+                .filter(|(_, prompt)| !(only_prompted && prompt.is_empty()))
+                .for_each(|(score, _)| sums.add(name, score));
             Ok(())
         };
-        if let Some(reward) = judges.aesthetic.as_deref() {
+        if let Some(reward) = critics.aesthetic.as_deref() {
             add("aesthetic", reward, false)?;
         }
-        if let Some(reward) = judges.alignment.as_deref() {
+        if let Some(reward) = critics.alignment.as_deref() {
             add("alignment", reward, true)?;
         }
         if let Some(network) = coherent {
             add("coherent", &CoherentReward::new(network.clone(), Region::Mask), false)?;
         }
+        let by_task = match task {
+            Task::Edit => "held_out_edit",
+            Task::Erase => "held_out_erase",
+            Task::Outpaint => "held_out_outpaint",
+        };
         match &self.held_out {
-            Some(HeldOut::Reward(reward)) => add("held_out", reward.as_ref(), reward.sees_prompt())?,
+            Some(HeldOut::Reward(reward)) => {
+                add("held_out", reward.as_ref(), reward.sees_prompt())?;
+                add(by_task, reward.as_ref(), reward.sees_prompt())?;
+            }
             Some(HeldOut::Annotator(annotator, world)) => {
                 for (pair, (picture, _)) in pairs.iter().zip(painted) {
                     let Some(label) = label(task, world, &pair.caption) else { continue };
                     let given = annotator.log_probabilities(&pair.edit_mask, &rgb8_from_unit(picture));
                     sums.add("held_out", f64::from(given[label]));
+                    sums.add(by_task, f64::from(given[label]));
                 }
             }
             None => {}
@@ -193,7 +204,12 @@ impl<'a> Guard<'a> {
 }
 
 impl Fixed {
-    fn new(pairs: &[Pair], encoder: &Encoder<'_>, schedule: &NoiseSchedule, base: &BaseModel) -> Result<Self> {
+    fn new(
+        pairs: &[Pair],
+        encoder: &Encoder<'_>,
+        schedule: &NoiseSchedule,
+        base: &BaseModel,
+    ) -> Result<Self> {
         let pairs = &pairs[..pairs.len().min(BATCH)];
         let pictures = Pictures::of_pairs(encoder, pairs)?;
         let latents = pictures.batch.latents.clone();
@@ -217,14 +233,22 @@ impl Fixed {
 fn label(task: Task, world: &World, caption: &str) -> Option<usize> {
     match task {
         Task::Erase => Some(world.concepts().len()),
-        Task::Edit | Task::Outpaint => named(caption, world.concepts().iter().map(|concept| concept.name.as_str())),
+        Task::Edit | Task::Outpaint => {
+            named(caption, world.concepts().iter().map(|concept| concept.name.as_str()))
+        }
     }
 }
 
 /// The longest of some names that a caption ends with.
 fn named<'n>(caption: &str, names: impl Iterator<Item = &'n str>) -> Option<usize> {
-    let ends = |name: &str| caption.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with(' '));
-    names.enumerate().filter(|(_, name)| ends(name)).max_by_key(|(_, name)| name.len()).map(|(place, _)| place)
+    let ends = |name: &str| {
+        caption.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with(' '))
+    };
+    names
+        .enumerate()
+        .filter(|(_, name)| ends(name))
+        .max_by_key(|(_, name)| name.len())
+        .map(|(place, _)| place)
 }
 
 /// What a user gets of held-out pairs, with the masks; the noise of the first has the seed `first_seed`.

@@ -26,10 +26,21 @@ pub(super) struct Judged<'a> {
     pub(super) prompts: &'a [String],
     /// Whether the aesthetic and alignment rewards know pictures of this step.
     pub(super) is_rewarded: bool,
+    /// How what they see is disturbed, if it is.
+    pub(super) disturbance: Option<Disturbance>,
 }
 
-/// Who judges; all of them frozen.
-pub(super) struct Judges {
+/// What keeps a reward from being pleased by one picture's last digits.
+#[derive(Clone)]
+pub(super) struct Disturbance {
+    /// Added to what is seen, `[batch, 3, height, width]`.
+    pub(super) noise: Tensor<4>,
+    /// Whether left and right are exchanged.
+    pub(super) mirrors: bool,
+}
+
+/// Who critics; all of them frozen.
+pub(super) struct Critics {
     /// `R_alpha`.
     pub(super) aesthetic: Option<Box<dyn Reward>>,
     /// `R_beta`.
@@ -71,31 +82,44 @@ impl Judgement {
     }
 }
 
-impl Judges {
+impl Judged<'_> {
+    /// Pictures as the aesthetic and alignment rewards see them.
+    fn shown(&self, pixels: Tensor<4>, pastes: bool) -> Result<Shown> {
+        let (mut seen, mut edit_mask) = (unit(pasted(pixels, self, pastes)), self.edit_mask.clone());
+        if let Some(Disturbance { noise, mirrors }) = &self.disturbance {
+            seen = seen + noise.clone();
+            if *mirrors {
+                (seen, edit_mask) = (seen.flip([3]), edit_mask.flip([3]));
+            }
+        }
+        Ok(Shown::new(seen, edit_mask, self.prompts.to_vec())?)
+    }
+}
+
+impl Critics {
     /// Asks everybody: `w_pefl (w_aesthetic L_alpha + w_alignment L_beta + eta (L_reg + L_vgg)) + w_adv L_gamma`.
     ///
     /// # Errors
     /// What a reward says of what it is shown, and [`TrainError::Term`] for a term that is no number.
-    pub(super) fn judge(
+    pub(super) fn ask(
         &self,
         judged: &Judged<'_>,
         coherent: Option<(&CoherentNetwork, Region)>,
         config: &PeflLossConfig,
     ) -> Result<Judgement> {
-        let mut judgement =
-            Judgement { terms: Vec::new(), total: 0.0, gradient: judged.pixels.zeros_like() };
+        let mut judgement = Judgement { terms: Vec::new(), total: 0.0, gradient: judged.pixels.zeros_like() };
         let weight = |weight: f64| config.w_pefl * weight;
         if judged.is_rewarded {
             if let Some(reward) = self.aesthetic.as_deref() {
                 let ones = vec![1.0; judged.prompts.len()];
-                let term = |pixels| reward_term(reward, judged, pasted(pixels, judged, config.pastes), &ones);
+                let term = |pixels| reward_term(reward, &judged.shown(pixels, config.pastes)?, &ones);
                 judgement.add("aesthetic", weight(config.w_aesthetic), judged, term)?;
             }
             if let Some(reward) = self.alignment.as_deref() {
                 // A picture of which nothing was asked cannot obey.
                 let prompted = judged.prompts.iter().map(|prompt| if prompt.is_empty() { 0.0 } else { 1.0 });
                 let prompted: Vec<f64> = prompted.collect();
-                let term = |pixels| reward_term(reward, judged, pasted(pixels, judged, config.pastes), &prompted);
+                let term = |pixels| reward_term(reward, &judged.shown(pixels, config.pastes)?, &prompted);
                 judgement.add("alignment", weight(config.w_alignment), judged, term)?;
             }
         }
@@ -131,11 +155,11 @@ impl Judgement {
         }
         let pixels = judged.pixels.clone().autodiff().require_grad();
         let value = term(pixels.clone())?;
-        let number = f64::from(value.clone().into_scalar::<f32>());
+        let number = value.clone().into_scalar::<f64>();
         let gradient = pixels.grad(&value.backward());
         let gradient = gradient.unwrap_or_else(|| judged.pixels.zeros_like()) * weight;
         let n_items = judged.prompts.len() as f64;
-        let norm = f64::from(sum_per_item(gradient.clone().square()).sum().sqrt().into_scalar::<f32>());
+        let norm = sum_per_item(gradient.clone().square()).sum().sqrt().into_scalar::<f64>();
         if !(number.is_finite() && norm.is_finite()) {
             return Err(TrainError::Term { name, value: number, gradient_norm: norm });
         }
@@ -147,15 +171,19 @@ impl Judgement {
 }
 
 /// `-log σ(R(c, G))`, averaged over the batch (Eq. 2); items of weight 0 count as 0.
-fn reward_term(reward: &dyn Reward, judged: &Judged<'_>, pixels: Tensor<4>, weights: &[f64]) -> Result<Tensor<1>> {
-    let shown = Shown::new(unit(pixels), judged.edit_mask.clone(), judged.prompts.to_vec())?;
-    let losses = reward_loss(reward.score(&shown)?);
+fn reward_term(reward: &dyn Reward, shown: &Shown, weights: &[f64]) -> Result<Tensor<1>> {
+    let losses = reward_loss(reward.score(shown)?);
     let weights = Tensor::<1>::from_data(weights, (&losses.device().inner(), losses.dtype()));
     Ok((losses * weights).mean())
 }
 
 /// `-log σ(R_gamma)` of every pixel, averaged over those of a region and over the batch (Eq. 7).
-fn coherent_term(network: &CoherentNetwork, seen: Tensor<4>, edit_mask: &Tensor<4>, region: Region) -> Tensor<1> {
+fn coherent_term(
+    network: &CoherentNetwork,
+    seen: Tensor<4>,
+    edit_mask: &Tensor<4>,
+    region: Region,
+) -> Tensor<1> {
     region.mean(reward_loss(network.pixel_logits(seen)), edit_mask).mean()
 }
 
@@ -172,7 +200,12 @@ fn distance(pixels: Tensor<4>, truth: Tensor<4>, places: &Tensor<4>) -> Tensor<1
 }
 
 /// The same of what a network sees in both, averaged over its five depths (Eq. 3).
-fn feature_distance(features: &Vgg16Features, pixels: Tensor<4>, truth: Tensor<4>, places: &Tensor<4>) -> Tensor<1> {
+fn feature_distance(
+    features: &Vgg16Features,
+    pixels: Tensor<4>,
+    truth: Tensor<4>,
+    places: &Tensor<4>,
+) -> Tensor<1> {
     let [_, _, height, _] = pixels.dims();
     let network = Preprocessing::imagenet(height);
     let of = |pixels: Tensor<4>| features.forward(network.forward(unit(pixels)));
@@ -218,3 +251,6 @@ fn sum_per_item(x: Tensor<4>) -> Tensor<1> {
     let [batch, channels, height, width] = x.dims();
     x.reshape([batch, channels * height * width]).sum_dim(1).reshape([batch])
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,15 @@
 //! ```text
 //! pair ─► Pictures ─► Rollouts: noised to T1, denoised to t', one call on the tape ─► decoder ─► pixels
 //!                                                                                                  │
-//!          U-Net ◄─ decoder ◄─ gradient in the pixels ◄─ Judges: R_alpha, R_beta, L1, VGG, R_gamma ◄┘
+//!          U-Net ◄─ decoder ◄─ gradient in the pixels ◄─ Critics: R_alpha, R_beta, L1, VGG, R_gamma ◄┘
 //!
 //! held-out pairs ─► the editor as a user has it ─► Guard: held-out reward, monitors ─► best weights, the end
 //! ```
 
 mod config;
 mod export;
+#[cfg(test)]
+mod golden;
 mod guard;
 mod losses;
 mod monitors;
@@ -20,6 +22,8 @@ mod pictures;
 mod report;
 mod rollout;
 mod student;
+#[cfg(test)]
+mod toys;
 
 use std::path::Path;
 
@@ -31,6 +35,7 @@ use byteedit_models::store::{load_component, read_text};
 use byteedit_models::tokenizer::ClipTokenizer;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_models::vgg::Vgg16Features;
+use byteedit_nn::Init;
 use byteedit_reward::{CoherentNetwork, Reward};
 
 pub use config::{AdversaryConfig, GuardConfig, PeflLossConfig, PeflProvenance, PeflRunConfig};
@@ -39,10 +44,10 @@ pub use phase::{PhaseConfig, RolloutConfig, Start};
 
 use self::export::Exporter;
 use self::guard::Guard;
-use self::losses::Judges;
+use self::losses::Critics;
 use self::objective::{Feedback, Parts};
 use self::student::Student;
-use crate::base::load_model;
+use crate::base::{BaseModel, load_model};
 use crate::files::{file_sha256, hex};
 use crate::latents::Encoder;
 use crate::progress::Outcome;
@@ -83,8 +88,10 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
     let PeflInputs { source, init, aesthetic, alignment, coherent, features, held_out, names } = inputs;
     let goes_on = Checkpoint::exists_in(folder);
     let beside = if goes_on { folder.join("parts") } else { init.to_owned() };
+    let earlier = goes_on.then(|| PeflRunConfig::of_run(folder)).transpose()?;
     let model = Loaded::open(&beside, device)?;
     let mut config = config.clone();
+    config.data.box_share = model.card.defaults.box_share;
     config.provenance = PeflProvenance {
         init_unet_sha256: String::new(),
         vae_sha256: file_sha256(&beside.join("vae").join(AutoencoderKL::WEIGHTS_FILE))?,
@@ -93,9 +100,7 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
         hole: model.card.hole,
         keeps_unmasked: model.card.keeps_unmasked,
     };
-    config.data.box_share = model.card.defaults.box_share;
-    let student = if goes_on {
-        let earlier = PeflRunConfig::of_run(folder)?;
+    let student = if let Some(earlier) = earlier {
         config.provenance.init_unet_sha256 = earlier.provenance.init_unet_sha256;
         let (base, _) = load_model(&folder.join("parts"), device)?;
         Student { base, coherent }
@@ -104,7 +109,8 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
         config.provenance.init_unet_sha256 = sha256;
         Student { base, coherent }
     };
-    check(&config, &student)?;
+    check(&config, &student, model.vae.config().downscale())?;
+    let student = with_branches(&config, student, device)?;
     let run = RunFolder::open(folder, &config)?;
     if !goes_on {
         run.log_note(&warm_start_note(init, &config.provenance.init_unet_sha256))?;
@@ -121,8 +127,8 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
         device: device.clone(),
     };
     let guard = Guard::new(config.guard, held_out, &encoder, &schedule, &student.base)?;
-    let judges = Judges { aesthetic, alignment, features };
-    let parts = Parts { config: &config, encoder, schedule, judges, guard, exporter };
+    let critics = Critics { aesthetic, alignment, features };
+    let parts = Parts { config: &config, encoder, schedule, critics, guard, exporter };
     let mut objective = Feedback::new(parts, &student);
     progress.on_prepare("measuring the model to start from", 0, 1);
     objective.guard.baseline = baseline(&run, &objective, &student)?;
@@ -134,7 +140,7 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
         if !is_guarded {
             Exporter::new(folder, None, &config)?.write(&averaged)?;
         }
-        report::write(folder, &config)?;
+        report::write(folder, &config, is_guarded)?;
     }
     Ok(outcome)
 }
@@ -150,9 +156,9 @@ fn baseline(
 
     let prefix = "validation/";
     if run.log_path().exists() {
-        let first = read_log(&run.log_path())?.into_iter().find(|record| {
-            record.step == 0 && record.values.keys().any(|key| key.starts_with(prefix))
-        });
+        let first = read_log(&run.log_path())?
+            .into_iter()
+            .find(|record| record.step == 0 && record.values.keys().any(|key| key.starts_with(prefix)));
         if let Some(first) = first {
             let bare = |(key, value): (String, f64)| Some((key.strip_prefix(prefix)?.to_owned(), value));
             return Ok(first.values.into_iter().filter_map(bare).collect());
@@ -162,7 +168,8 @@ fn baseline(
     objective.keep(student)?;
     let values = figures.iter().map(|(name, value)| (format!("{prefix}{name}"), *value)).collect();
     append_log(&run.log_path(), &LogRecord { step: 0, n_images: 0, note: None, values })?;
-    Ok(figures)
+    // As the log has them: reading may round the last bit, and a run that goes on compares with what it reads.
+    baseline(run, objective, student)
 }
 
 /// What of a model is not trained.
@@ -192,13 +199,32 @@ impl Loaded {
     }
 }
 
+/// The student as it learns: with branches in its U-Net, if the configuration asks for them.
+fn with_branches(config: &PeflRunConfig, student: Student, device: &Device) -> Result<Student> {
+    let Some(lora) = &config.lora else { return Ok(student) };
+    let Student { base: BaseModel { unet, text_encoder }, coherent } = student;
+    let mut init = Init::seeded(device, config.training.seed);
+    let unet = byteedit_models::lora::with_branches(unet, lora, &mut init)?;
+    Ok(Student { base: BaseModel { unet, text_encoder }, coherent })
+}
+
 /// Checks the configuration against what there is.
-fn check(config: &PeflRunConfig, student: &Student) -> Result<()> {
+fn check(config: &PeflRunConfig, student: &Student, downscale: usize) -> Result<()> {
     config.validate()?;
     let unet = student.base.unet.config();
     if !unet.is_inpainting() {
-        let limit = "one more than twice unet.out_channels: feedback learning edits, and that model sees no mask";
-        return Err(TrainError::config("unet.in_channels of the model to start from", unet.in_channels, limit));
+        let limit =
+            "one more than twice unet.out_channels: feedback learning edits, and that model sees no mask";
+        return Err(TrainError::config(
+            "unet.in_channels of the model to start from",
+            unet.in_channels,
+            limit,
+        ));
+    }
+    let (picture_size, resolution) = (config.data.picture_size, unet.sample_size * downscale);
+    if picture_size != resolution {
+        let limit = format!("{resolution}, the size that the model was trained at");
+        return Err(TrainError::config("data.picture_size", picture_size, limit));
     }
     match (&config.adversary, &student.coherent) {
         (Some(_), None) => Err(TrainError::config(

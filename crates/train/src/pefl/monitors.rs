@@ -25,8 +25,10 @@ impl Monitors {
         let pixels = picture.data().as_chunks::<3>().0;
         let inside: Vec<bool> = edit_mask.repaints().collect();
         assert_eq!(pixels.len(), inside.len(), "a mask has the size of its picture; this is a bug");
-        let luma: Vec<f32> =
-            pixels.iter().map(|pixel| pixel.iter().zip(LUMA).map(|(value, weight)| value * weight).sum()).collect();
+        let luma: Vec<f32> = pixels
+            .iter()
+            .map(|pixel| pixel.iter().zip(LUMA).map(|(value, weight)| value * weight).sum())
+            .collect();
         let painted = || (0..pixels.len()).filter(|&at| inside[at]);
         let range = |at: usize| {
             let [r, g, b] = pixels[at];
@@ -35,7 +37,8 @@ impl Monitors {
         let mean_luma = mean(painted().map(|at| f64::from(luma[at])));
         let right = |at: usize| (at % width + 1 < width).then_some(at + 1);
         let below = |at: usize| (at + width < pixels.len()).then_some(at + width);
-        let steps = painted().flat_map(|at| [right(at), below(at)].into_iter().flatten().map(move |to| (at, to)));
+        let steps =
+            painted().flat_map(|at| [right(at), below(at)].into_iter().flatten().map(move |to| (at, to)));
         let steps = steps.filter(|&(_, to)| inside[to]);
         Self {
             saturation: mean(painted().map(range)),
@@ -48,9 +51,9 @@ impl Monitors {
 /// Root of the mean squared difference of two pictures under a mask, 0 to 1.
 pub(super) fn difference(a: &UnitImage, b: &UnitImage, edit_mask: &Mask) -> f64 {
     let pairs = a.data().as_chunks::<3>().0.iter().zip(b.data().as_chunks::<3>().0).zip(edit_mask.repaints());
-    let squares = pairs.filter(|(_, inside)| *inside).flat_map(|((a, b), _)| {
-        a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).collect::<Vec<_>>()
-    });
+    let squares = pairs
+        .filter(|(_, inside)| *inside)
+        .flat_map(|((a, b), _)| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).collect::<Vec<_>>());
     mean(squares).sqrt()
 }
 
@@ -95,7 +98,9 @@ mod tests {
         let left = mask([255, 0, 255, 0]);
         assert!(Monitors::of(&columns, &left).contrast < 1e-6);
         assert!(difference(&columns, &picture([[0.0; 3]; 4]), &left) < 1e-6);
-        assert!((difference(&columns, &picture([[0.0; 3]; 4]), &mask([255; 4])) - 0.5_f64.sqrt()).abs() < 1e-6);
+        assert!(
+            (difference(&columns, &picture([[0.0; 3]; 4]), &mask([255; 4])) - 0.5_f64.sqrt()).abs() < 1e-6
+        );
         assert_eq!(Monitors::of(&columns, &mask([0; 4])), Monitors::default());
     }
 }

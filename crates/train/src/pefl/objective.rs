@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
-use byteedit_diffusion::NoiseSchedule;
+use burn::tensor::{Int, Tensor, TensorData};
+use byteedit_diffusion::{NoiseSchedule, offset_noise};
 use byteedit_models::Component;
 use byteedit_models::flops::{TRAINING_FACTOR, vae_decoder, vae_encoder};
+use byteedit_models::lora::is_of_branch;
 use byteedit_reward::Region;
 use byteedit_reward::losses::coherence_loss;
 
 use super::config::{AdversaryConfig, PeflRunConfig};
 use super::export::Exporter;
 use super::guard::Guard;
-use super::losses::{Judged, Judgement, Judges, pasted, unit};
+use super::losses::{Critics, Disturbance, Judged, Judgement, pasted, unit};
 use super::phase::PhaseConfig;
 use super::pictures::Pictures;
 use super::rollout::{Question, Rollouts};
 use super::student::{COHERENT, Student, TEXT_ENCODER};
 use crate::Result;
-use crate::base::{DenoisingLoss, LatentWeights, Painting, write_samples};
+use crate::base::{Batch, DenoisingLoss, LatentWeights, Painting, write_samples};
 use crate::latents::Encoder;
 use crate::random::{Use, normal, stream};
 use crate::step::{Loss, Opponent};
@@ -32,7 +33,7 @@ pub(super) struct Feedback<'a> {
     encoder: Encoder<'a>,
     rollouts: Rollouts,
     denoising: DenoisingLoss,
-    judges: Judges,
+    critics: Critics,
     pub(super) guard: Guard<'a>,
     exporter: Exporter<'a>,
     gflop_per_image: f64,
@@ -43,7 +44,7 @@ pub(super) struct Parts<'a> {
     pub(super) config: &'a PeflRunConfig,
     pub(super) encoder: Encoder<'a>,
     pub(super) schedule: NoiseSchedule,
-    pub(super) judges: Judges,
+    pub(super) critics: Critics,
     pub(super) guard: Guard<'a>,
     pub(super) exporter: Exporter<'a>,
 }
@@ -58,7 +59,7 @@ struct Draw {
 
 impl<'a> Feedback<'a> {
     pub(super) fn new(parts: Parts<'a>, student: &Student) -> Self {
-        let Parts { config, encoder, schedule, judges, guard, exporter } = parts;
+        let Parts { config, encoder, schedule, critics, guard, exporter } = parts;
         let weights = LatentWeights::new(&config.diffusion, guard.gains(), &encoder.device);
         let denoising =
             DenoisingLoss { schedule: schedule.clone(), weighting: config.diffusion.weighting, weights };
@@ -71,7 +72,7 @@ impl<'a> Feedback<'a> {
             empty_ids: Tensor::from_data(TensorData::new(ids, shape), &encoder.device),
         };
         let gflop_per_image = gflop_per_image(config, &encoder, student);
-        Self { config, encoder, rollouts, denoising, judges, guard, exporter, gflop_per_image }
+        Self { config, encoder, rollouts, denoising, critics, guard, exporter, gflop_per_image }
     }
 
     fn painting(&self) -> Painting<'_> {
@@ -84,7 +85,7 @@ impl<'a> Feedback<'a> {
 
     /// The figures of a model as a validation reports them.
     pub(super) fn figures(&self, student: &Student) -> Result<BTreeMap<String, f64>> {
-        self.guard.measure(student, &self.judges, &self.encoder, &self.painting())
+        self.guard.measure(student, &self.critics, &self.encoder, &self.painting())
     }
 
     fn draw(&self, n_images: u64, first: u64) -> Result<Draw> {
@@ -109,9 +110,35 @@ impl<'a> Feedback<'a> {
             self.denoising.schedule.level(((position * n_timesteps as f64) as usize).min(n_timesteps - 1))
         };
         let levels = (0..training.batch_size).map(level).collect::<std::result::Result<Vec<_>, _>>()?;
-        let shape = pictures.batch.latents.dims();
-        let noise = normal(training.seed, Use::Diffusion, first, shape, &self.encoder.device);
-        Ok(self.denoising.of(&model.base, &pictures.batch, noise, &levels).total)
+        let [n, channels, height, width] = pictures.batch.latents.dims();
+        let noise = |what, shape| normal(training.seed, what, first, shape, &self.encoder.device);
+        let offset = noise(Use::Offset, [n, channels, 1, 1]);
+        let noise =
+            offset_noise(noise(Use::Diffusion, [n, channels, height, width]), offset, diffusion.offset_noise);
+        let batch = Batch { ids: self.ids_with_dropout(&pictures.batch, first), ..pictures.batch.clone() };
+        Ok(self.denoising.of(&model.base, &batch, noise, &levels).total)
+    }
+
+    /// How what rewards see of a batch is disturbed.
+    fn disturbance(&self, first: u64, shape: [usize; 4]) -> Option<Disturbance> {
+        let PeflRunConfig { training, loss, .. } = self.config;
+        (loss.reward_noise > 0.0).then(|| Disturbance {
+            noise: normal(training.seed, Use::LatentNoise, first, shape, &self.encoder.device)
+                * loss.reward_noise,
+            mirrors: stream(training.seed, Use::LatentNoise, first).chance(0.5),
+        })
+    }
+
+    /// A batch's prompts, some of which are dropped.
+    fn ids_with_dropout(&self, batch: &Batch, first: u64) -> Tensor<2, Int> {
+        let PeflRunConfig { training, diffusion, .. } = self.config;
+        let row = |place: usize| {
+            let drops =
+                stream(training.seed, Use::Dropout, first + place as u64).chance(diffusion.caption_dropout);
+            let empty = &self.rollouts.empty_ids;
+            if drops { empty.clone() } else { batch.ids.clone().narrow(0, place, 1) }
+        };
+        Tensor::cat((0..batch.ids.dims()[0]).map(row).collect(), 0)
     }
 
     /// What the adversary minimises (Eq. 6), without a gradient for the editor.
@@ -141,7 +168,8 @@ impl Objective for Feedback<'_> {
 
     fn loss(&mut self, model: &Student, n_images: u64, first: u64) -> Result<Loss> {
         let Draw { phase, t_prime, pictures, noise } = self.draw(n_images, first)?;
-        let question = Question { phase, t_prime, batch: &pictures.batch, known: &pictures.known, noise: &noise };
+        let question =
+            Question { phase, t_prime, batch: &pictures.batch, known: &pictures.known, noise: &noise };
         let latents = self.rollouts.x_0(&model.base, &question)?;
         let pixels = self.encoder.vae.pixels_from_latents(latents);
         let judged = Judged {
@@ -150,11 +178,12 @@ impl Objective for Feedback<'_> {
             edit_mask: &pictures.edit_mask,
             prompts: &pictures.prompts,
             is_rewarded: t_prime <= phase.t_2,
+            disturbance: self.disturbance(first, pixels.dims()),
         };
         let coherent = model.coherent.as_ref().filter(|_| self.config.adversary.is_some()).map(Module::valid);
         let region = if self.config.loss.pastes { Region::Mask } else { Region::All };
         let opponent = coherent.as_ref().map(|network| (network, region));
-        let judgement = self.judges.judge(&judged, opponent, &self.config.loss)?;
+        let judgement = self.critics.ask(&judged, opponent, &self.config.loss)?;
         let mut total = judgement.loss(pixels);
         let mut parts = parts(&judgement, &total);
         if self.config.loss.w_diffusion > 0.0 {
@@ -182,7 +211,11 @@ impl Objective for Feedback<'_> {
     }
 
     fn is_frozen(&self, name: &str) -> bool {
-        name.starts_with(TEXT_ENCODER) && !self.config.trains_text_encoder
+        let is_text = name.starts_with(TEXT_ENCODER) && !self.config.trains_text_encoder;
+        let is_beside_branches = self.config.lora.is_some() && name.starts_with(UNET) && !is_of_branch(name);
+        is_text
+            || is_beside_branches
+            || name.strip_prefix(COHERENT).is_some_and(crate::reward::coherent::is_unused)
     }
 
     fn opponent(&self) -> Option<Opponent> {
@@ -199,6 +232,8 @@ impl Objective for Feedback<'_> {
     }
 }
 
+/// Names of the U-Net's parameters begin with this.
+const UNET: &str = "base.unet.";
 /// Names in the log of a term's value and of its gradient's norm.
 const NAMES: [(&str, &str, &str); 5] = [
     ("aesthetic", "loss_aesthetic", "pixel_grad_norm_aesthetic"),
@@ -212,7 +247,8 @@ const NAMES: [(&str, &str, &str); 5] = [
 fn parts(judgement: &Judgement, like: &Tensor<1>) -> Vec<(&'static str, Tensor<1>)> {
     let device = like.device().inner();
     let number = |value: f64| Tensor::<1>::from_data([value as f32], &device);
-    let named = |name: &str| NAMES.into_iter().find(|(term, _, _)| *term == name).expect("every term has its names");
+    let named =
+        |name: &str| NAMES.into_iter().find(|(term, _, _)| *term == name).expect("every term has its names");
     let both = |term: &super::losses::Term| {
         let (_, value, norm) = named(term.name);
         [(value, number(term.value)), (norm, number(term.gradient_norm))]
@@ -229,7 +265,7 @@ fn gflop_per_image(config: &PeflRunConfig, encoder: &Encoder<'_>, student: &Stud
     let call = byteedit_models::flops::unet(unet, unet.sample_size, n_tokens);
     let phase = config.phases[0];
     let start = phase.start(&config.rollout) as f64;
-    let n_rollout = start - (1.0 + phase.last_with_gradient(&config.rollout) as f64) / 2.0;
+    let n_rollout = start - f64::midpoint(1.0, phase.last_with_gradient(&config.rollout) as f64);
     let guided = if config.rollout.guidance_scale > 1.0 { 2.0 } else { 1.0 };
     let denoising = if config.loss.w_diffusion > 0.0 { TRAINING_FACTOR } else { 0.0 };
     let total = (n_rollout * guided + TRAINING_FACTOR * guided + denoising) * call
@@ -237,3 +273,6 @@ fn gflop_per_image(config: &PeflRunConfig, encoder: &Encoder<'_>, student: &Stud
         + 3.0 * vae_encoder(vae, side);
     total / 1e9
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,7 +165,8 @@ mod tests {
             (PhaseConfig::SPEED, 3, 374.0),
         ] {
             let levels = ddim.levels(&schedule, phase.t).unwrap();
-            assert_eq!(levels.as_slice()[phase.place(step)].timestep, timestep, "{phase:?}, step {step}");
+            let found = levels.as_slice()[phase.place(step)].timestep;
+            assert!((found - timestep).abs() < 1e-9, "{phase:?}, step {step}: {found}");
         }
     }
 

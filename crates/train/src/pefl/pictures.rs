@@ -43,7 +43,13 @@ impl Pictures {
         let truth = pixels_from_pictures(&truths, &encoder.device);
         let known = encoder.vae.latents_from_pixels(encoder.shown(pairs, truth.clone())?);
         let edit_mask = masks(pairs, &encoder.device);
-        Ok(Self { batch, truth, edit_mask, known, prompts: pairs.iter().map(|pair| pair.caption.clone()).collect() })
+        Ok(Self {
+            batch,
+            truth,
+            edit_mask,
+            known,
+            prompts: pairs.iter().map(|pair| pair.caption.clone()).collect(),
+        })
     }
 }
 

@@ -53,7 +53,12 @@ impl Rollouts {
     }
 
     /// Stages 1 and 2: the latents at step `t'`.
-    pub(super) fn x_t(&self, model: &BaseModel, question: &Question<'_>, levels: &Levels) -> Result<Tensor<4>> {
+    pub(super) fn x_t(
+        &self,
+        model: &BaseModel,
+        question: &Question<'_>,
+        levels: &Levels,
+    ) -> Result<Tensor<4>> {
         let Question { phase, t_prime, known, noise, .. } = *question;
         let start = levels.as_slice()[phase.place(phase.start(&self.config))];
         let x_t = if self.config.starts_from_noise() {
@@ -71,7 +76,9 @@ impl Rollouts {
             // A deterministic sampler draws nothing from it.
             let mut draws = NoiseSource::new(&vec![0; x_t.dims()[0]]);
             let sampler = DDIM.build(&self.schedule)?;
-            Ok(Denoise::new(part, sampler, denoiser, x_t, &mut draws)?.at_temperature(temperature)?.finish()?)
+            Ok(Denoise::new(part, sampler, denoiser, x_t, &mut draws)?
+                .at_temperature(temperature)?
+                .finish()?)
         })
     }
 
@@ -93,3 +100,6 @@ impl Rollouts {
         run(&KeepUnmasked::new(guided, known, noise, question.batch.edit_mask.clone())?)
     }
 }
+
+#[cfg(test)]
+mod tests;

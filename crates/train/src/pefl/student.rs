@@ -42,7 +42,7 @@ impl<'a> Bound<'a> {
     fn output(&self, x_t: Tensor<4>, level: NoiseLevel, context: &Tensor<3>) -> Tensor<4> {
         let Batch { edit_mask, masked_latents, .. } = self.batch;
         let n_items = x_t.dims()[0];
-        let timesteps = Tensor::full([n_items], level.timestep, &x_t.device().inner());
+        let timesteps = Tensor::full([n_items], level.timestep, (&x_t.device().inner(), x_t.dtype()));
         let input = Tensor::cat(vec![x_t, edit_mask.clone(), masked_latents.clone()], 1);
         self.model.unet.forward(input, timesteps, context.clone())
     }

@@ -14,6 +14,7 @@ use byteedit_image::{Format, Limits, Mask, Picture};
 pub(super) use mask::edit_mask;
 pub(super) use report::PaintReport;
 
+use crate::args::LoraChoice;
 use crate::files;
 use crate::interrupt::stop_flag;
 use crate::memory;
@@ -99,6 +100,18 @@ impl<'a> Painter<'a> {
         let painter = Self { model: model::load(name, &device)?, stop: stop_flag(printer)?, printer };
         tracing::debug!(model = name, "ready to paint");
         Ok(painter)
+    }
+
+    /// The same with LoRAs in the model's weights.
+    ///
+    /// # Errors
+    /// A file that cannot be read or was made for another model.
+    pub(super) fn with_loras(self, loras: &[LoraChoice]) -> anyhow::Result<Self> {
+        let Self { mut model, stop, printer } = self;
+        for LoraChoice { file, strength } in loras {
+            model = model.with_lora(file, *strength)?;
+        }
+        Ok(Self { model, stop, printer })
     }
 
     /// Does a job and writes its pictures, each after `before_writing` has been told of its file.

@@ -40,7 +40,8 @@ pub(super) fn run(args: RunArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     let jobs = settings.jobs()?;
     let doubles = doubles(&jobs);
     let painter = Painter::load(&settings.model, settings.device.as_deref(), printer)?;
-    let mut journal = Journal::open(&settings, &painter.model.info().hash)?;
+    let painter = painter.with_loras(&settings.loras)?;
+    let mut journal = Journal::open(&settings, &painter.model.identity())?;
     let (n_jobs, mut n_failed, mut n_skipped) = (jobs.len(), 0, 0);
     for (line, job) in jobs {
         let done = match doubles.get(&line) {

@@ -41,6 +41,12 @@ pub struct CoherentInputs<'a> {
     pub init: Option<&'a Path>,
 }
 
+/// Whether a parameter of the network takes no part in any loss here: what `DINOv2`'s own training puts in the place of
+/// patches that it hides.
+pub(crate) fn is_unused(name: &str) -> bool {
+    name.ends_with(".mask_token")
+}
+
 /// Trains a coherent reward in the context's folder, going on where an earlier run with the same configuration stopped. Its
 /// best weights by the held-out loss lie in `folder/coherent`, where [`byteedit_reward::open`] finds them.
 ///

@@ -10,8 +10,8 @@ use byteedit_models::flops::{TRAINING_FACTOR, dinov2};
 use byteedit_reward::losses::coherence_loss;
 use byteedit_reward::{CoherentNetwork, roc_auc};
 
-use super::CoherentRunConfig;
 use super::data::Pictures;
+use super::{CoherentRunConfig, is_unused};
 use crate::Result;
 use crate::pictures::write_grid;
 use crate::progress::Progress;
@@ -114,7 +114,7 @@ impl Objective for Telling<'_> {
 
     /// `DINOv2` puts it where patches are hidden, as they are in its own training alone.
     fn is_frozen(&self, name: &str) -> bool {
-        name.ends_with(".mask_token")
+        is_unused(name)
     }
 
     fn patience(&self) -> Option<u64> {
