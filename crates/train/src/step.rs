@@ -47,7 +47,11 @@ struct Freezer<F>(F);
 
 impl<F: Fn(&str) -> bool> ParameterMapper for Freezer<F> {
     fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if (self.0)(name) { param.set_require_grad(false) } else { param }
+        if !(self.0)(name) {
+            return param;
+        }
+        // Off the tape altogether, as it comes back from a checkpoint: on it, attention takes another way.
+        param.set_require_grad(false).map(Tensor::without_autodiff)
     }
 }
 

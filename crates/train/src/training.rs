@@ -186,7 +186,11 @@ impl<'a, O: Objective> Training<'a, O> {
         model: O::Model,
         device: &Device,
     ) -> Result<Self> {
-        let n_parameters = parameters_of(&model).values().map(|value| value.dims()[0]).sum();
+        let values = parameters_of(&model);
+        let n_parameters = values.values().map(|value| value.dims()[0]).sum();
+        // Laid out in memory as a checkpoint's are: a transposed matrix, as a loaded one may be, has other last bits in its
+        // products, and one that is never updated would keep them until the run is resumed.
+        let model = with_parameters(model, &values);
         let learner = Learner::new(&config, model)
             .freezing(|name| objective.is_frozen(name))
             .opposed_by(objective.opponent());

@@ -52,24 +52,24 @@ pub struct PeflRunConfig {
 }
 
 /// `w_diffusion L_diffusion + w_pefl (w_aesthetic L_alpha + w_alignment L_beta + eta (L_reg + L_vgg)) + w_adv L_gamma`:
-/// Eqs. 2 to 4, 7 and 8 with the weights that Section 4.1 leaves open.
+/// the paper's Eqs. 2, 3, 4, 7 and 8 with the weights that its Section 4.1 leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeflLossConfig {
     /// Of the denoising error at a timestep of its own, on the same pictures. The paper has no such term in its
-    /// equations; with it, as `ReFL` has it (Xu et al. 2023, Algorithm 1), 0.01 below is a weight beside something.
+    /// equations; with it, as `ReFL` has it (Xu et al. 2023), 0.01 below is a weight beside something.
     pub w_diffusion: f64,
-    /// Of the feedback (Section 4.1: 0.01).
+    /// Of the feedback (the paper's Section 4.1: 0.01).
     pub w_pefl: f64,
-    /// Of the adversary's opinion (Section 4.1: 0.05).
+    /// Of the adversary's opinion (the paper's Section 4.1: 0.05).
     pub w_adv: f64,
-    /// `η` of Eq. 4, before the distances to the source.
+    /// `η` of the paper's Eq. 4, before the distances to the source.
     pub eta: f64,
-    /// Of the aesthetic reward, 1 in Eq. 2.
+    /// Of the aesthetic reward, 1 in the paper's Eq. 2.
     pub w_aesthetic: f64,
-    /// Of the alignment reward, 1 in Eq. 7. A picture without a prompt has none.
+    /// Of the alignment reward, 1 in the paper's Eq. 7. A picture without a prompt has none.
     pub w_alignment: f64,
-    /// Weight under the mask of the distances to the source, 1 in Eq. 3. There the source is the answer: at 1 an
+    /// Weight under the mask of the distances to the source, 1 in the paper's Eq. 3. There the source is the answer: at 1 an
     /// extension of a picture is asked to be the picture it was cut from.
     pub w_inside: f64,
     /// Whether rewards see kept pixels as they were, as a user will, in the place of the decoder's.
@@ -81,7 +81,7 @@ pub struct PeflLossConfig {
     pub reward_noise: f64,
 }
 
-/// The coherent reward as an adversary (Section 3.3).
+/// The coherent reward as an adversary (the paper's Section 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdversaryConfig {
@@ -92,7 +92,7 @@ pub struct AdversaryConfig {
     /// The editor's steps for each of its own. Its optimiser counts the run's steps, so that corrections of its first
     /// moments are those of a longer run.
     pub every: u64,
-    /// Which pixels of the editor's pictures count as generated: all in Eq. 6.
+    /// Which pixels of the editor's pictures count as generated: all in the paper's Eq. 6.
     pub fake_region: FakeRegion,
     /// Whether true pictures go through the autoencoder too, so that its traces tell nothing. The paper has none of it.
     pub real_through_vae: bool,
@@ -219,7 +219,7 @@ impl PeflRunConfig {
         }
     }
 
-    /// This run with the adversary, first at the noise levels before and then at 8 steps (Section 3.3).
+    /// This run with the adversary, first at the noise levels before and then at 8 steps (the paper's Section 3.3).
     #[must_use]
     pub fn accelerating(self) -> Self {
         let n_first = self.training.n_steps / 4;

@@ -36,8 +36,8 @@ const WATCHED: [&str; 4] = ["saturation", "contrast", "detail", "diversity"];
 
 /// Who critics what the editor is never trained by.
 pub enum HeldOut<'a> {
-    /// The annotator's classifier of the mini world: the logarithm of the probability that it gives to what was asked for,
-    /// or to nothing where something was to be erased.
+    /// The annotator's classifier of the mini world: the probability that it gives to what was asked for, or to nothing where
+    /// something was to be erased. Not its logarithm, of which a few sure mistakes are most.
     Annotator(Simulated<'a>, &'a World),
     /// Any reward.
     Reward(Box<dyn Reward>),
@@ -193,8 +193,9 @@ impl<'a> Guard<'a> {
                 for (pair, (picture, _)) in pairs.iter().zip(painted) {
                     let Some(label) = label(task, world, &pair.caption) else { continue };
                     let given = annotator.log_probabilities(&pair.edit_mask, &rgb8_from_unit(picture));
-                    sums.add("held_out", f64::from(given[label]));
-                    sums.add(by_task, f64::from(given[label]));
+                    let probability = f64::from(given[label]).exp();
+                    sums.add("held_out", probability);
+                    sums.add(by_task, probability);
                 }
             }
             None => {}

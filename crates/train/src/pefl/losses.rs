@@ -170,14 +170,14 @@ impl Judgement {
     }
 }
 
-/// `-log σ(R(c, G))`, averaged over the batch (Eq. 2); items of weight 0 count as 0.
+/// `-log σ(R(c, G))`, averaged over the batch (the paper's Eq. 2); items of weight 0 count as 0.
 fn reward_term(reward: &dyn Reward, shown: &Shown, weights: &[f64]) -> Result<Tensor<1>> {
     let losses = reward_loss(reward.score(shown)?);
     let weights = Tensor::<1>::from_data(weights, (&losses.device().inner(), losses.dtype()));
     Ok((losses * weights).mean())
 }
 
-/// `-log σ(R_gamma)` of every pixel, averaged over those of a region and over the batch (Eq. 7).
+/// `-log σ(R_gamma)` of every pixel, averaged over those of a region and over the batch (the paper's Eq. 7).
 fn coherent_term(
     network: &CoherentNetwork,
     seen: Tensor<4>,
@@ -187,7 +187,7 @@ fn coherent_term(
     region.mean(reward_loss(network.pixel_logits(seen)), edit_mask).mean()
 }
 
-/// `|x - G|` with a weight for each place, averaged over all numbers (Eq. 3, where all weights are 1).
+/// `|x - G|` with a weight for each place, averaged over all numbers (the paper's Eq. 3, where all weights are 1).
 ///
 /// # Shapes
 /// - `pixels`, `truth`: `[batch, channels, height, width]`
@@ -199,7 +199,7 @@ fn distance(pixels: Tensor<4>, truth: Tensor<4>, places: &Tensor<4>) -> Tensor<1
     sum_per_item(errors).mean() / (channels * height * width) as f64
 }
 
-/// The same of what a network sees in both, averaged over its five depths (Eq. 3).
+/// The same of what a network sees in both, averaged over its five depths (the paper's Eq. 3).
 fn feature_distance(
     features: &Vgg16Features,
     pixels: Tensor<4>,

@@ -141,7 +141,7 @@ impl<'a> Feedback<'a> {
         Tensor::cat((0..batch.ids.dims()[0]).map(row).collect(), 0)
     }
 
-    /// What the adversary minimises (Eq. 6), without a gradient for the editor.
+    /// What the adversary minimises (the paper's Eq. 6), without a gradient for the editor.
     fn adversary_loss(&self, model: &Student, judged: &Judged<'_>) -> Option<Tensor<1>> {
         let (network, adversary) = model.coherent.as_ref().zip(self.config.adversary)?;
         let AdversaryConfig { fake_region, real_through_vae, .. } = adversary;

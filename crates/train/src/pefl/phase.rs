@@ -47,8 +47,8 @@ pub struct RolloutConfig {
     pub guidance_scale: f64,
     /// Temperature of the rollouts, above 0 and up to 1, the schedule's own.
     pub temperature: f64,
-    /// Whether `t'` is drawn from all steps and stage 1 starts from noise, so that the noisiest steps learn too (Section 4.4
-    /// against 3.3); beyond `T2` the aesthetic and alignment rewards, which do not know such pictures, have no say.
+    /// Whether `t'` is drawn from all steps and stage 1 starts from noise, so that the noisiest steps learn too (the paper's
+    /// Section 4.4 against Section 3.3); beyond `T2` the aesthetic and alignment rewards, which do not know such pictures, have no say.
     pub full_range: bool,
 }
 

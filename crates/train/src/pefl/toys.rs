@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use burn::module::Param;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use byteedit_data::World;
 use byteedit_diffusion::NoiseSchedule;
@@ -15,6 +16,7 @@ use byteedit_models::tokenizer::{ClipTokenizer, TokenizerFiles};
 use byteedit_models::unet::{UNet2DConditionConfig, UNet2DConditionModel};
 use byteedit_models::vae::{AutoencoderKL, AutoencoderKLConfig};
 use byteedit_models::vgg::Vgg16Features;
+use byteedit_nn::parameters::{ParameterMapper, map_parameters};
 use byteedit_nn::{Conv2d, Init};
 use byteedit_reward::{CoherentNetwork, Reward, Shown};
 use serde_json::json;
@@ -142,6 +144,20 @@ pub(super) fn base() -> BaseModel {
     });
     let text_encoder = CLIPTextConfig::from_json(&text_encoder.to_string()).unwrap();
     BaseModel { unet, text_encoder: CLIPTextModel::from_config(&text_encoder, &mut init) }
+}
+
+/// The same with no layer that begins as nothing, as those do that follow the attention to the text.
+pub(super) fn listening() -> BaseModel {
+    struct Shift;
+
+    impl ParameterMapper for Shift {
+        fn map<const D: usize>(&mut self, _name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value + 0.05)
+        }
+    }
+
+    let BaseModel { unet, text_encoder } = base();
+    BaseModel { unet: map_parameters(unet, &mut Shift), text_encoder }
 }
 
 /// One layer that sees pictures of `side`, a multiple of 8.

@@ -125,7 +125,7 @@ fn kept_latents_are_the_source_s_where_the_editor_keeps_them() {
 
 #[test]
 fn without_guidance_nobody_asks_what_the_empty_prompt_would_be() {
-    let (case, model) = (Case::new(), toys::base());
+    let (case, model) = (Case::new(), toys::listening());
     for (guidance_scale, is_asked) in [(1.0, false), (3.0, true)] {
         let x_0 = |empty_ids| {
             let config = RolloutConfig { guidance_scale, ..RolloutConfig::paper() };
