@@ -100,7 +100,8 @@ pub enum TrainError {
     /// A term of a feedback loss is not a number any more.
     #[error(
         "the term `{name}` of the loss is {value} with a gradient of {gradient_norm} at the pixels: its reward cannot \
-         judge what the editor paints; the last checkpoint is whole, go on without it (a weight of 0) or with another"
+         judge what the editor paints; the last checkpoint is whole; begin another run without it (a weight of 0) or with \
+         another reward"
     )]
     Term {
         /// Which one.

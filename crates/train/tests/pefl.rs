@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
             coherent: self.coherent,
             features: None,
             held_out: self.held_out.map(HeldOut::Reward),
-            names: vec!["aesthetic: bright".to_owned()],
+            critics: BTreeMap::from([("aesthetic".to_owned(), "bright".to_owned())]),
         };
         let stop = AtomicBool::new(false);
         let mut progress = StopAt(stop_at, &stop);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 /// Run a whole chain of this program's commands, each only where its result is not current, and show all on one page;
-/// what was stopped goes on by the same command
+/// what was stopped goes on by the same command (a stage that cannot, such as a comparison, begins again)
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   byteedit pipeline configs/tiny/pipeline.json --out runs/tiny
@@ -17,7 +17,7 @@ the command without the word byteedit; `needs`, names of earlier stages; `show`,
 {out} stands for DIR and {config} for the folder of CONFIG.
 
 A stage is current as long as its arguments, the files that they name outside of DIR, the stages that it needs and the
-version of this program are what they were when it ended. DIR/.stages has what is known of each: to do a stage again,
+version of this program are what they were when it ended; folders outside of DIR are not looked into. DIR/.stages has what is known of each: to do a stage again,
 remove DIR/.stages/NAME.json. Nothing else is ever deleted or started anew: run folders refuse other settings, and then
 the message says which one to remove.")]
 pub(crate) struct PipelineArgs {

@@ -244,7 +244,7 @@ pub(crate) struct TrainFeedbackArgs {
     /// The numbers to start from, before --config and --set: for the small model, or the paper's
     #[arg(long, value_enum, default_value_t = FeedbackPreset::Mini)]
     pub(crate) preset: FeedbackPreset,
-    /// The model to teach: `mini`, or a folder in diffusers' layout. Read once: a run that goes on has its own
+    /// The model to teach: `mini`, or a folder in diffusers' layout. A run that goes on has its own, and refuses another
     #[arg(long, value_name = "mini|DIR", default_value = "mini")]
     pub(crate) init: String,
     /// The aesthetic reward: the built-in one, that in a folder, or none

@@ -52,7 +52,7 @@ fn preface(out: &mut String, report: &CompareReport) -> fmt::Result {
     writeln!(
         out,
         "The first arm of a pair is good (G) in a case if its score is higher by more than the tie band, bad (B) if it is lower \
-         by more, and else the same (S). The band was fixed beforehand: `{reference}` painted every case from two seeds, and the \
+         by more, and else the same (S). The rule for the band was fixed beforehand: `{reference}` painted every case from two seeds, and the \
          band is the median distance between the two scores. Superiority is (G + S) / (S + B), 100 % at parity; the win rate \
          (G + S) / ((G + S) + (S + B)), 50 % at parity. Values are means with 95 % intervals: of shares Wilson's, of all others \
          percentiles of {N_RESAMPLES} resamples of cases, which take cases for independent, though many share a \

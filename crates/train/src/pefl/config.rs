@@ -1,6 +1,8 @@
 //! Every number of feedback learning, by the paper's symbols (Ren et al. 2024, Sections 3.1 to 3.3 and 4.1). A departure
-//! from the paper is a switch; [`PeflRunConfig::paper`] has none of them on.
+//! from the paper is a switch; [`PeflRunConfig::paper`] has none of them on, but for the denoising error that the paper's
+//! weight of 0.01 is read as being beside (`loss.w_diffusion`; 0 is the equations alone).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use byteedit_edit::Hole;
@@ -125,8 +127,9 @@ pub struct PeflProvenance {
     pub vae_sha256: String,
     /// Hash of the training pairs.
     pub data_sha256: String,
-    /// What the rewards are, as their users named them.
-    pub rewards: Vec<String>,
+    /// SHA-256 of the weights of everybody who judges, by role.
+    #[serde(default)]
+    pub critics: BTreeMap<String, String>,
     /// What the model is shown inside the mask.
     pub hole: Hole,
     /// Whether kept latents are blended in at every step.
@@ -160,8 +163,16 @@ impl PeflRunConfig {
                 timestep_shift: 1.0,
                 offset_noise: 0.0,
             },
+            // Not before the learning rate has risen.
+            guard: GuardConfig { n_per_task: 8, n_diverse: 4, n_denoised: 16, patience: 5, max_drift: 1.5 },
             samples: SamplesConfig { guidance_scale: 7.5, temperature: 1.0, ..mini.samples.clone() },
             training: TrainingConfig {
+                report: ReportConfig {
+                    log_every: 10,
+                    validate_every: 500,
+                    sample_every: 1000,
+                    checkpoint_every: 500,
+                },
                 n_steps: 10_000,
                 batch_size: 4,
                 n_accumulate: 16,
@@ -378,6 +389,14 @@ mod tests {
         let steps = |phase: &PhaseConfig| (phase.t, phase.t_1, phase.t_2);
         let phases: Vec<_> = paper.accelerating().phases.iter().map(steps).collect();
         assert_eq!(phases, [(20, 15, 10), (8, 6, 3)]);
+    }
+
+    #[test]
+    fn no_preset_ends_before_its_learning_rate_has_risen() {
+        for config in [PeflRunConfig::paper(), PeflRunConfig::mini()] {
+            let patience = config.guard.patience * config.training.report.validate_every;
+            assert!(patience > config.training.learning_rate.warmup_steps, "{patience}");
+        }
     }
 
     #[test]

@@ -49,12 +49,14 @@ impl<'a> Exporter<'a> {
         let out = self.run.join("model");
         for folder in KEPT {
             let names = files_in(&self.parts.join(folder))?;
-            let names: Vec<_> = names.iter().map(String::as_str).filter(|name| *name != CARD).collect();
+            let names: Vec<_> =
+                names.iter().map(String::as_str).filter(|name| ![CARD, INDEX].contains(name)).collect();
             copy_files(&self.parts.join(folder), &out.join(folder), &names)?;
         }
         let making = BTreeMap::from([(KEY.to_owned(), self.making().to_string())]);
         save_component(&self.unet(student)?, &out.join("unet"), Precision::F16, &making)?;
         save_component(&student.base.text_encoder, &out.join("text_encoder"), Precision::F16, &making)?;
+        self.write_index(&out)?;
         self.write_card(&out)?;
         if let Some(network) = &student.coherent {
             save_component::<CoherentNetwork>(network, &self.run.join("coherent"), Precision::F16, &making)?;
@@ -73,15 +75,27 @@ impl<'a> Exporter<'a> {
         Ok(lora::merged(unet.clone()))
     }
 
+    /// What diffusers reads first, without the parts that a run does not copy, such as a safety checker.
+    fn write_index(&self, out: &Path) -> Result<()> {
+        let path = self.parts.join(INDEX);
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut index = read_json(&path)?;
+        let parts = index.as_object_mut().into_iter().flatten();
+        for (_, class) in parts.filter(|(name, class)| class.is_array() && !out.join(name).is_dir()) {
+            *class = json!([null, null]);
+        }
+        write_json(&out.join(INDEX), &index)
+    }
+
     /// The card of the model that the run started from, if it had one, with the run's settings as its defaults.
     fn write_card(&self, out: &Path) -> Result<()> {
         let path = self.parts.join(CARD);
         if !path.exists() {
             return Ok(());
         }
-        let text = fs::read_to_string(&path).map_err(TrainError::io("reading", &path))?;
-        let json = |source| TrainError::Json { what: path.display().to_string(), source };
-        let mut card: Value = serde_json::from_str(&text).map_err(json)?;
+        let mut card = read_json(&path)?;
         let samples = &self.config.samples;
         for (key, value) in [
             ("n_steps", json!(samples.n_steps)),
@@ -109,12 +123,20 @@ impl<'a> Exporter<'a> {
     }
 }
 
+/// Says of which parts a model consists.
+const INDEX: &str = "model_index.json";
 /// Says what a model of this project was taught.
 const CARD: &str = "byteedit.json";
 /// Folders of a model whose files are kept as they are; the first is the model's own.
 const KEPT: [&str; 4] = ["", "vae", "tokenizer", "scheduler"];
 /// Those of the weights that a run trains.
 const TRAINED: [&str; 2] = ["unet", "text_encoder"];
+
+fn read_json(path: &Path) -> Result<Value> {
+    let text = fs::read_to_string(path).map_err(TrainError::io("reading", path))?;
+    serde_json::from_str(&text)
+        .map_err(|source| TrainError::Json { what: path.display().to_string(), source })
+}
 
 /// Names of the files right in a folder that a model needs, in order: all that are text, and its weights once.
 fn files_in(folder: &Path) -> Result<Vec<String>> {
@@ -123,7 +145,8 @@ fn files_in(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(TrainError::io("listing", folder))? {
         let entry = entry.map_err(TrainError::io("listing", folder))?;
-        if entry.file_type().map_err(TrainError::io("listing", folder))?.is_file() {
+        // Those of a hub's cache are links.
+        if entry.path().is_file() {
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }

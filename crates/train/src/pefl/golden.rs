@@ -209,6 +209,7 @@ impl Bench {
         let judged = Judged {
             pixels: pixels.clone().without_autodiff(),
             truth: &self.truth,
+            real: &self.truth,
             edit_mask: &self.edit_mask,
             prompts: &self.prompts,
             is_rewarded: t_prime <= phase.t_2,

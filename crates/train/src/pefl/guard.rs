@@ -17,13 +17,13 @@ use super::losses::Critics;
 use super::monitors::{Monitors, difference, mean};
 use super::pictures::Pictures;
 use super::student::Student;
-use crate::Result;
 use crate::base::{BaseModel, Painting, Validation, editor};
 use crate::feedback::Simulated;
 use crate::latents::Encoder;
 use crate::pictures::rgb8_from_unit;
 use crate::random::{Use, normal};
 use crate::source::Pair;
+use crate::{Result, Source};
 
 /// Tasks that are painted, in this order.
 const TASKS: [Task; 3] = [Task::Edit, Task::Erase, Task::Outpaint];
@@ -34,7 +34,7 @@ const SEED_STEP: u64 = 1 << 32;
 /// Figures that may not drift.
 const WATCHED: [&str; 4] = ["saturation", "contrast", "detail", "diversity"];
 
-/// Who critics what the editor is never trained by.
+/// Who judges what the editor is never trained by.
 pub enum HeldOut<'a> {
     /// The annotator's classifier of the mini world: the probability that it gives to what was asked for, or to nothing where
     /// something was to be erased. Not its logarithm, of which a few sure mistakes are most.
@@ -77,7 +77,12 @@ impl<'a> Guard<'a> {
             let pairs = pairs.map(|index| encoder.source.held_out_pair(encoder.pairs, task, index));
             Ok((task, pairs.collect::<Result<Vec<_>>>()?))
         };
-        let pairs = TASKS.into_iter().map(of_task).collect::<Result<Vec<_>>>()?;
+        // A folder has one kind of pair, whatever is asked for.
+        let tasks = match encoder.source {
+            Source::World(_) => &TASKS[..],
+            Source::Folder(_) => &TASKS[..1],
+        };
+        let pairs = tasks.iter().copied().map(of_task).collect::<Result<Vec<_>>>()?;
         let fixed = Fixed::new(&pairs[0].1, encoder, schedule, base)?;
         let validation = Validation::new(encoder, schedule, config.n_denoised)?;
         Ok(Self { config, held_out, validation, pairs, fixed, baseline: BTreeMap::new() })

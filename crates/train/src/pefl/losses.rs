@@ -20,6 +20,8 @@ pub(super) struct Judged<'a> {
     pub(super) pixels: Tensor<4>,
     /// The source `x`, of the same shape.
     pub(super) truth: &'a Tensor<4>,
+    /// The same as the adversary is shown it.
+    pub(super) real: &'a Tensor<4>,
     /// 1 = repainted, `[batch, 1, height, width]`.
     pub(super) edit_mask: &'a Tensor<4>,
     /// What was asked for, or "".
@@ -39,7 +41,7 @@ pub(super) struct Disturbance {
     pub(super) mirrors: bool,
 }
 
-/// Who critics; all of them frozen.
+/// Who judges; all of them frozen.
 pub(super) struct Critics {
     /// `R_alpha`.
     pub(super) aesthetic: Option<Box<dyn Reward>>,
@@ -85,7 +87,8 @@ impl Judgement {
 impl Judged<'_> {
     /// Pictures as the aesthetic and alignment rewards see them.
     fn shown(&self, pixels: Tensor<4>, pastes: bool) -> Result<Shown> {
-        let (mut seen, mut edit_mask) = (unit(pasted(pixels, self, pastes)), self.edit_mask.clone());
+        let mut seen = unit(pasted(pixels, self.truth, self.edit_mask, pastes));
+        let mut edit_mask = self.edit_mask.clone();
         if let Some(Disturbance { noise, mirrors }) = &self.disturbance {
             seen = seen + noise.clone();
             if *mirrors {
@@ -132,7 +135,7 @@ impl Critics {
         }
         if let Some((network, region)) = coherent {
             let term = |pixels: Tensor<4>| {
-                let seen = unit(pasted(pixels, judged, config.pastes));
+                let seen = unit(pasted(pixels, judged.real, judged.edit_mask, config.pastes));
                 Ok(coherent_term(network, seen, judged.edit_mask, region))
             };
             judgement.add("coherent", config.w_adv, judged, term)?;
@@ -232,13 +235,16 @@ fn places(edit_mask: &Tensor<4>, w_inside: f64) -> Tensor<4> {
     edit_mask.clone() * (w_inside - 1.0) + 1.0
 }
 
-/// The pictures with kept pixels as they were, if they are `pasted`.
-pub(super) fn pasted(pixels: Tensor<4>, judged: &Judged<'_>, pastes: bool) -> Tensor<4> {
+/// The pictures with the kept pixels of others, if they are pasted.
+///
+/// # Shapes
+/// - `pixels`, `kept`, result: `[batch, 3, height, width]`
+/// - `edit_mask`: `[batch, 1, height, width]`
+pub(super) fn pasted(pixels: Tensor<4>, kept: &Tensor<4>, edit_mask: &Tensor<4>, pastes: bool) -> Tensor<4> {
     if !pastes {
         return pixels;
     }
-    let mask = judged.edit_mask.clone();
-    pixels * mask.clone() + judged.truth.clone() * (mask.neg() + 1.0)
+    pixels * edit_mask.clone() + kept.clone() * (edit_mask.clone().neg() + 1.0)
 }
 
 /// From [-1, 1] to [0, 1].

@@ -25,6 +25,7 @@ mod student;
 #[cfg(test)]
 mod toys;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -33,6 +34,7 @@ use byteedit_edit::ModelCard;
 use byteedit_models::Component;
 use byteedit_models::store::{load_component, read_text};
 use byteedit_models::tokenizer::ClipTokenizer;
+use byteedit_models::unet::UNet2DConditionModel;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_models::vgg::Vgg16Features;
 use byteedit_nn::Init;
@@ -52,7 +54,7 @@ use crate::files::{file_sha256, hex};
 use crate::latents::Encoder;
 use crate::progress::Outcome;
 use crate::run::{Checkpoint, LogRecord, RunFolder, append_log, read_log, warm_start_note};
-use crate::training::{Trained, Training};
+use crate::training::{Objective as _, Trained, Training};
 use crate::{Result, RunContext, Source, TrainError};
 
 /// What feedback learning starts from and who gives the feedback.
@@ -72,8 +74,8 @@ pub struct PeflInputs<'a> {
     pub features: Option<Vgg16Features>,
     /// What the weights are chosen by; without one the last ones are kept.
     pub held_out: Option<HeldOut<'a>>,
-    /// What the rewards are, as their users named them.
-    pub names: Vec<String>,
+    /// SHA-256 of the weights of everybody who judges, by role: a run does not go on with others.
+    pub critics: BTreeMap<String, String>,
 }
 
 /// Trains in the context's folder, going on where an earlier run with the same configuration stopped. At the end the model
@@ -85,7 +87,7 @@ pub struct PeflInputs<'a> {
 /// a reward says, a term or a training that is no number any more.
 pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext<'_>) -> Result<Outcome> {
     let RunContext { folder, device, progress, stop } = context;
-    let PeflInputs { source, init, aesthetic, alignment, coherent, features, held_out, names } = inputs;
+    let PeflInputs { source, init, aesthetic, alignment, coherent, features, held_out, critics } = inputs;
     let goes_on = Checkpoint::exists_in(folder);
     let beside = if goes_on { folder.join("parts") } else { init.to_owned() };
     let earlier = goes_on.then(|| PeflRunConfig::of_run(folder)).transpose()?;
@@ -96,12 +98,18 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
         init_unet_sha256: String::new(),
         vae_sha256: file_sha256(&beside.join("vae").join(AutoencoderKL::WEIGHTS_FILE))?,
         data_sha256: hex(&source.fingerprint(&config.data)?),
-        rewards: names,
+        critics,
         hole: model.card.hole,
         keeps_unmasked: model.card.keeps_unmasked,
     };
     let student = if let Some(earlier) = earlier {
-        config.provenance.init_unet_sha256 = earlier.provenance.init_unet_sha256;
+        // What it started from need not be there any more; if it is, it is to be the same.
+        let named = init.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE);
+        config.provenance.init_unet_sha256 = if named.exists() && !init.starts_with(folder) {
+            file_sha256(&named)?
+        } else {
+            earlier.provenance.init_unet_sha256
+        };
         let (base, _) = load_model(&folder.join("parts"), device)?;
         Student { base, coherent }
     } else {
@@ -147,13 +155,7 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
 
 /// The figures of the model that the run starts from: logged as those of step 0, whose weights are kept until there are
 /// better ones.
-fn baseline(
-    run: &RunFolder,
-    objective: &Feedback<'_>,
-    student: &Student,
-) -> Result<std::collections::BTreeMap<String, f64>> {
-    use crate::training::Objective as _;
-
+fn baseline(run: &RunFolder, objective: &Feedback<'_>, student: &Student) -> Result<BTreeMap<String, f64>> {
     let prefix = "validation/";
     if run.log_path().exists() {
         let first = read_log(&run.log_path())?

@@ -141,26 +141,27 @@ impl<'a> Feedback<'a> {
         Tensor::cat((0..batch.ids.dims()[0]).map(row).collect(), 0)
     }
 
+    /// True pictures as the adversary is shown them.
+    fn real(&self, truth: &Tensor<4>) -> Tensor<4> {
+        let vae = &self.encoder.vae;
+        if self.config.adversary.is_some_and(|adversary| adversary.real_through_vae) {
+            vae.pixels_from_latents(vae.latents_from_pixels(truth.clone()))
+        } else {
+            truth.clone()
+        }
+    }
+
     /// What the adversary minimises (the paper's Eq. 6), without a gradient for the editor.
     fn adversary_loss(&self, model: &Student, judged: &Judged<'_>) -> Option<Tensor<1>> {
         let (network, adversary) = model.coherent.as_ref().zip(self.config.adversary)?;
-        let AdversaryConfig { fake_region, real_through_vae, .. } = adversary;
-        let vae = &self.encoder.vae;
-        let truth = judged.truth.clone();
-        let real =
-            if real_through_vae { vae.pixels_from_latents(vae.latents_from_pixels(truth)) } else { truth };
-        let fake = pasted_alike(judged, &real, self.config.loss.pastes);
+        let AdversaryConfig { fake_region, .. } = adversary;
+        let real = judged.real.clone();
+        let fake = pasted(judged.pixels.clone(), judged.real, judged.edit_mask, self.config.loss.pastes);
         let n = judged.prompts.len();
         let logits = network.pixel_logits(unit(Tensor::cat(vec![real, fake], 0)));
         let (real, fake) = (logits.clone().narrow(0, 0, n), logits.narrow(0, n, n));
         Some(coherence_loss(real, fake, judged.edit_mask, fake_region).mean())
     }
-}
-
-/// The editor's pictures as the adversary learns them: kept pixels as they are in the true pictures that it is shown.
-fn pasted_alike(judged: &Judged<'_>, real: &Tensor<4>, pastes: bool) -> Tensor<4> {
-    let alike = Judged { truth: real, ..judged.clone() };
-    pasted(judged.pixels.clone(), &alike, pastes)
 }
 
 impl Objective for Feedback<'_> {
@@ -172,9 +173,11 @@ impl Objective for Feedback<'_> {
             Question { phase, t_prime, batch: &pictures.batch, known: &pictures.known, noise: &noise };
         let latents = self.rollouts.x_0(&model.base, &question)?;
         let pixels = self.encoder.vae.pixels_from_latents(latents);
+        let real = self.real(&pictures.truth);
         let judged = Judged {
             pixels: pixels.clone().without_autodiff(),
             truth: &pictures.truth,
+            real: &real,
             edit_mask: &pictures.edit_mask,
             prompts: &pictures.prompts,
             is_rewarded: t_prime <= phase.t_2,

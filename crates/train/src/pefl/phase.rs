@@ -99,7 +99,7 @@ impl PhaseConfig {
             if !begins || phase.from_step >= n_steps.max(1) {
                 let limit = format!(
                     "0 for the first phase, for each other more than for the one before it and below training.n_steps \
-                     {n_steps}"
+                     {n_steps}; a run of another length needs its own list of phases"
                 );
                 return Err(TrainError::config("phases.from_step", phase.from_step, limit));
             }

@@ -57,7 +57,8 @@ pub fn differences(old: &Value, new: &Value) -> Vec<String> {
 
 /// The keys that may change between two starts of a run.
 fn free(config: &Value) -> &'static [&'static str] {
-    let is_cosine = config.pointer("/training/learning_rate/decay/cosine").is_some();
+    let rates = ["/training/learning_rate/decay/cosine", "/adversary/learning_rate/decay/cosine"];
+    let is_cosine = rates.iter().any(|rate| config.pointer(rate).is_some());
     if is_cosine { &[REPORT] } else { &[REPORT, LENGTH] }
 }
 

@@ -12,7 +12,7 @@ mod stamp;
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -97,8 +97,8 @@ impl<'a> Entry<'a> {
 /// cannot be written.
 pub(super) fn pipeline(args: PipelineArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let PipelineArgs { config: path, out, only, from, list, json } = args;
-    // `runs/a/` is `runs/a`, and the arguments made of it are to be the same.
-    let out: PathBuf = out.components().collect();
+    // `./runs/a/` is `runs/a`, and the arguments made of it are to be the same.
+    let out: PathBuf = out.components().filter(|part| *part != Component::CurDir).collect();
     let config = PipelineConfig::read(&path, &out)?;
     let chosen = chosen(&config.stages, only.as_deref(), from.as_deref())?;
     let stamps = Stamps::of(&out);

@@ -30,12 +30,16 @@ pub(super) struct Stamp {
 impl Stamp {
     /// The stamp of a stage that has just ended in the folder `out`.
     pub(super) fn new(sha256: String, seconds: f64, stage: &Stage, out: &Path) -> Self {
-        let within = |argument: &String| {
-            let path = Path::new(argument).strip_prefix(out).ok()?;
+        let within = |value: &str| {
+            let path = Path::new(value).strip_prefix(out).ok()?;
             let is_made = !path.as_os_str().is_empty() && out.join(path).exists();
             is_made.then(|| path.to_string_lossy().into_owned())
         };
-        Self { sha256, seconds, made: stage.args.iter().filter_map(within).collect() }
+        Self {
+            sha256,
+            seconds,
+            made: stage.args.iter().map(String::as_str).flat_map(values).filter_map(within).collect(),
+        }
     }
 
     /// Whether it is of this key, and nothing of what it made is gone.
@@ -118,6 +122,12 @@ pub(super) fn key(stage: &Stage, out: &Path, needs: &[&str]) -> anyhow::Result<S
     Ok(format!("{:x}", Sha256::digest(facts.to_string())))
 }
 
+/// An argument, and what stands behind its `=`.
+fn values(argument: &str) -> impl Iterator<Item = &str> {
+    let value = argument.split_once('=').map(|(_, value)| value);
+    [Some(argument), value].into_iter().flatten()
+}
+
 /// The files that arguments name, by themselves or behind a `=`, but for those within `out`.
 fn files_outside<'a>(args: &'a [String], out: &Path) -> Vec<&'a Path> {
     // Before the first stage there is no such folder, and so nothing in it.
@@ -126,11 +136,7 @@ fn files_outside<'a>(args: &'a [String], out: &Path) -> Vec<&'a Path> {
         (Ok(path), Some(out)) => path.starts_with(out),
         _ => false,
     };
-    let values = |argument: &'a String| {
-        let value = argument.split_once('=').map(|(_, value)| value);
-        [Some(argument.as_str()), value].into_iter().flatten()
-    };
-    let paths = args.iter().flat_map(values).map(Path::new);
+    let paths = args.iter().map(String::as_str).flat_map(values).map(Path::new);
     paths.filter(|path| path.is_file() && !is_inside(path)).collect()
 }
 

@@ -1,5 +1,8 @@
 //! `byteedit train pefl` and `byteedit train accelerate`.
 
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -13,6 +16,7 @@ use byteedit_train::Source;
 use byteedit_train::feedback::Simulated;
 use byteedit_train::pefl::{self, HeldOut, PeflInputs, PeflRunConfig};
 use byteedit_train::reward::coherent::CoherentRunConfig;
+use sha2::{Digest, Sha256};
 
 use super::{parts, trained};
 use crate::args::{ANNOTATOR, TrainAccelerateArgs, TrainPeflArgs};
@@ -59,17 +63,24 @@ fn taught(
         Some(HELD_OUT_ANNOTATOR) => Some(annotator::open(ANNOTATOR, device)?),
         _ => None,
     };
+    if held_out.is_some() && [aesthetic, alignment].contains(&held_out) {
+        bail!(
+            "--held-out names what is optimised ({}); name another reward, annotator, or none",
+            held_out.as_deref().unwrap_or_default()
+        );
+    }
     let held_out_reward = held_out.as_deref().filter(|name| *name != HELD_OUT_ANNOTATOR);
     let held_out = match &annotator {
         Some(network) => Some(annotating(&run.source, network, device)?),
         None => held_out_reward.map(|name| reward::open(name, device)).transpose()?.map(HeldOut::Reward),
     };
-    let names = named([
+    let critics = fingerprints([
         ("aesthetic", aesthetic.as_deref()),
         ("alignment", alignment.as_deref()),
         ("coherent", coherent.as_ref().map(|(name, _)| name.as_str())),
+        ("vgg", vgg.as_deref().and_then(Path::to_str)),
         ("held out", settings.held_out.as_deref()),
-    ]);
+    ])?;
     let inputs = PeflInputs {
         source: &run.source,
         init: &init,
@@ -78,7 +89,7 @@ fn taught(
         coherent: coherent.map(|(_, network)| network),
         features: vgg.as_deref().map(|folder| load_component(folder, device)).transpose()?,
         held_out,
-        names,
+        critics,
     };
     trained(run, "model", printer, |context| pefl::train(&run.config, inputs, context))
 }
@@ -131,8 +142,36 @@ fn coherent_network(name: &str, seed: u64, device: &Device) -> anyhow::Result<Co
     }
 }
 
-/// What is written down of the rewards: `ROLE: NAME`.
-fn named(rewards: [(&str, Option<&str>); 4]) -> Vec<String> {
-    let given = rewards.into_iter().filter_map(|(role, name)| Some(format!("{role}: {}", name?)));
-    given.collect()
+/// SHA-256 of the weights of everybody who judges, by role, so that a run goes on with the same.
+fn fingerprints(roles: [(&str, Option<&str>); 5]) -> anyhow::Result<BTreeMap<String, String>> {
+    let given = roles.into_iter().filter_map(|(role, name)| Some((role, name?)));
+    given.map(|(role, name)| Ok((role.to_owned(), fingerprint(role, name)?))).collect()
+}
+
+/// Of the weight files in a folder, or of those that are built in.
+fn fingerprint(role: &str, name: &str) -> anyhow::Result<String> {
+    /// How files of weights end.
+    const ENDS: [&str; 4] = [".safetensors", ".bin", ".pt", ".pth"];
+    let is_weights = |name: &str| ENDS.iter().any(|end| name.ends_with(end));
+    let mut hash = Sha256::new();
+    if !Path::new(name).is_dir() {
+        let built_in = match (role, name) {
+            ("held out", HELD_OUT_ANNOTATOR) => byteedit_mini::ANNOTATOR,
+            ("aesthetic", BUILT_IN) | (_, "aesthetic") => byteedit_mini::AESTHETIC,
+            ("alignment", BUILT_IN) | (_, "alignment") => byteedit_mini::ALIGNMENT,
+            ("coherent", BUILT_IN) | (_, "coherent") => byteedit_mini::COHERENT,
+            _ => return Ok(name.to_owned()),
+        };
+        built_in.iter().filter(|(name, _)| is_weights(name)).for_each(|(_, content)| hash.update(content));
+        return Ok(format!("{:x}", hash.finalize()));
+    }
+    let entries = fs::read_dir(name).with_context(|| format!("{name} cannot be listed"))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.is_file() && path.to_str().is_some_and(is_weights));
+    paths.sort();
+    for path in paths {
+        let mut file = File::open(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        io::copy(&mut file, &mut hash).with_context(|| format!("{} cannot be read", path.display()))?;
+    }
+    Ok(format!("{:x}", hash.finalize()))
 }

@@ -55,6 +55,7 @@ impl Case {
         Judged {
             pixels: self.pixels.clone(),
             truth: &self.truth,
+            real: &self.truth,
             edit_mask: &self.edit_mask,
             prompts: &self.prompts,
             is_rewarded: true,
@@ -115,7 +116,8 @@ fn the_sum_of_the_terms_has_their_value_and_their_gradient() {
 
     // All of it on one tape.
     let pixels = case.pixels.clone().autodiff().require_grad();
-    let (seen, places) = (|| pasted(pixels.clone(), &judged, true), places(&case.edit_mask, 0.1));
+    let (seen, places) =
+        (|| pasted(pixels.clone(), &case.truth, &case.edit_mask, true), places(&case.edit_mask, 0.1));
     let reward = |weights: &[f64]| {
         reward_term(&Bright, &judged.shown(pixels.clone(), true).unwrap(), weights).unwrap()
     };
