@@ -45,10 +45,9 @@ fn an_editor_that_was_taught_by_rewards_edits() {
     }
     let svg = fs::read_to_string(bench.path("run/rewards.svg")).unwrap();
     assert!(svg.contains("validation/held_out") && svg.contains("validation/alignment"));
-    assert_eq!(
-        value(&bench, "run/config.json")["provenance"]["rewards"],
-        json!(["aesthetic: mini", "alignment: mini", "held out: annotator"])
-    );
+    let critics = value(&bench, "run/config.json")["provenance"]["critics"].clone();
+    let critics: Vec<_> = critics.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(critics, ["aesthetic", "alignment", "held out"]);
 
     assert_eq!(bench.run(&["inspect", "run/model", "--json"]).done().json()["resolution"], 128);
     let card = value(&bench, "run/model/byteedit.json");
@@ -69,7 +68,7 @@ fn without_rewards_an_editor_goes_on_towards_its_sources() {
     let none = ["--aesthetic", "none", "--alignment", "none", "--held-out", "none", "--json"];
     let answer = bench.run(&[&PEFL[..], &none].concat()).done().json();
     assert_eq!((&answer["status"], &answer["output"]), (&"finished".into(), &"run/model".into()));
-    assert_eq!(value(&bench, "run/config.json")["provenance"]["rewards"], json!([]));
+    assert_eq!(value(&bench, "run/config.json")["provenance"]["critics"], json!({}));
     let guard = value(&bench, "run/guard.json");
     assert!(guard["verdict"].as_str().unwrap().contains("unguarded"), "{guard}");
     let last = &guard["last"];
@@ -81,6 +80,7 @@ fn what_cannot_teach_is_named() {
     let bench = bench(1);
     let pefl = |more: &[&str]| bench.run(&[&PEFL[..], more].concat());
     refused(&pefl(&["--held-out", "nobody"]), "there is no reward nobody; choose aesthetic, alignment");
+    refused(&pefl(&["--held-out", "alignment"]), "--held-out alignment is what is optimised");
     refused(&pefl(&["--aesthetic", "nobody"]), "there is no reward nobody");
     refused(&pefl(&["--init", "nowhere"]), "nowhere is no model folder");
     refused(&pefl(&["--set", "loss.w_pefl=-1"]), "`loss.w_pefl` is -1");

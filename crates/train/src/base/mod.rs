@@ -24,7 +24,7 @@ pub use steps::BaseSteps;
 
 pub(crate) use batch::Batch;
 pub(crate) use objective::DenoisingLoss;
-pub(crate) use samples::{Painting, editor, write_samples};
+pub(crate) use samples::{Painting, TASKS, editor, painted, write_samples};
 pub(crate) use start::load_model;
 pub(crate) use validation::Validation;
 pub(crate) use weights::LatentWeights;

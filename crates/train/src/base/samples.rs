@@ -5,6 +5,7 @@ use std::path::Path;
 use byteedit_data::{Rgb8, Task};
 use byteedit_diffusion::NoiseSchedule;
 use byteedit_edit::{Canvas, EditModel, ModelCard, ModelInfo, ModelParts, Watch};
+use byteedit_image::UnitImage;
 use serde_json::json;
 
 use super::{BaseModel, SamplesConfig};
@@ -15,7 +16,7 @@ use crate::pictures::{rgb8_from_unit, write_grid};
 use crate::source::Pair;
 
 /// In this order from top to bottom.
-const TASKS: [Task; 3] = [Task::Edit, Task::Erase, Task::Outpaint];
+pub(crate) const TASKS: [Task; 3] = [Task::Edit, Task::Erase, Task::Outpaint];
 /// Grey of the hole in the grid's first column: the 0 of [-1, 1].
 const HOLE: u8 = 128;
 
@@ -49,7 +50,8 @@ pub(crate) fn write_samples(
     let editor = editor(model, encoder, painting)?;
     let mut results = Vec::with_capacity(pairs.len());
     for (task, pairs) in TASKS.into_iter().zip(pairs.chunks(n_per_task)) {
-        results.extend(painted(&editor, painting.samples, task, pairs, results.len() as u64)?);
+        let images = painted(&editor, painting.samples, task, pairs, results.len() as u64)?;
+        results.extend(images.iter().map(rgb8_from_unit));
     }
     let grid: Vec<Rgb8> = pairs
         .iter()
@@ -79,21 +81,20 @@ pub(crate) fn editor(model: &BaseModel, encoder: &Encoder<'_>, painting: &Painti
 }
 
 /// The model's answers, one for each pair of a task; the noise of the first has the seed `first_seed`.
-fn painted(
+pub(crate) fn painted(
     editor: &EditModel,
     config: &SamplesConfig,
     task: Task,
     pairs: &[Pair],
     first_seed: u64,
-) -> Result<Vec<Rgb8>> {
+) -> Result<Vec<UnitImage>> {
     let sampling = config.sampling().of_task(task)?;
     let inputs = pairs.iter().map(Pair::to_canvas).collect::<Result<Vec<_>>>()?;
     let canvases: Vec<Canvas<'_>> = (first_seed..)
         .zip(pairs.iter().zip(&inputs))
         .map(|(seed, (pair, (image, edit_mask)))| Canvas { image, edit_mask, prompt: &pair.caption, seed })
         .collect();
-    let images = editor.paint(&canvases, &sampling, &mut Watch::silent())?.images;
-    Ok(images.iter().map(rgb8_from_unit).collect())
+    Ok(editor.paint(&canvases, &sampling, &mut Watch::silent())?.images)
 }
 
 /// `inside` in the hole, the truth elsewhere.

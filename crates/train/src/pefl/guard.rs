@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use byteedit_data::{Task, World};
 use byteedit_diffusion::loss::mse_per_item;
 use byteedit_diffusion::{NoiseSchedule, add_noise};
-use byteedit_edit::{Canvas, EditModel, Watch, frames};
+use byteedit_edit::{EditModel, frames};
 use byteedit_image::{Mask, UnitImage};
 use byteedit_reward::{CoherentNetwork, CoherentReward, Region, Reward, Shown};
 
@@ -17,7 +17,7 @@ use super::losses::Critics;
 use super::monitors::{Monitors, difference, mean};
 use super::pictures::Pictures;
 use super::student::Student;
-use crate::base::{BaseModel, Painting, Validation, editor};
+use crate::base::{BaseModel, Painting, TASKS, Validation, editor, painted};
 use crate::feedback::Simulated;
 use crate::latents::Encoder;
 use crate::pictures::rgb8_from_unit;
@@ -25,8 +25,6 @@ use crate::random::{Use, normal};
 use crate::source::Pair;
 use crate::{Result, Source};
 
-/// Tasks that are painted, in this order.
-const TASKS: [Task; 3] = [Task::Edit, Task::Erase, Task::Outpaint];
 /// Pictures that are painted at once.
 const BATCH: usize = 16;
 /// Between the seeds of a picture and of its second painting.
@@ -108,12 +106,12 @@ impl<'a> Guard<'a> {
             let task = *task;
             for (place, pairs) in pairs.chunks(BATCH).enumerate() {
                 let first = place * BATCH;
-                let painted = painted(&editor, painting, task, pairs, first as u64)?;
+                let painted = finished(&editor, painting, task, pairs, first as u64)?;
                 self.add(&mut sums, task, pairs, &painted, (critics, student.coherent.as_ref()))?;
                 let n_again = self.config.n_diverse.saturating_sub(first).min(pairs.len());
                 if task == Task::Edit && n_again > 0 {
                     let (pairs, painted) = (&pairs[..n_again], &painted[..n_again]);
-                    let again = self::painted(&editor, painting, task, pairs, first as u64 + SEED_STEP)?;
+                    let again = finished(&editor, painting, task, pairs, first as u64 + SEED_STEP)?;
                     for ((a, mask), (b, _)) in painted.iter().zip(&again) {
                         sums.add("diversity", difference(a, b, mask));
                     }
@@ -258,25 +256,19 @@ fn named<'n>(caption: &str, names: impl Iterator<Item = &'n str>) -> Option<usiz
 }
 
 /// What a user gets of held-out pairs, with the masks; the noise of the first has the seed `first_seed`.
-fn painted(
+fn finished(
     editor: &EditModel,
     painting: &Painting<'_>,
     task: Task,
     pairs: &[Pair],
     first_seed: u64,
 ) -> Result<Vec<(UnitImage, Mask)>> {
-    let sampling = painting.samples.sampling().of_task(task)?;
-    let inputs = pairs.iter().map(Pair::to_canvas).collect::<Result<Vec<_>>>()?;
-    let canvases: Vec<Canvas<'_>> = (first_seed..)
-        .zip(pairs.iter().zip(&inputs))
-        .map(|(seed, (pair, (image, edit_mask)))| Canvas { image, edit_mask, prompt: &pair.caption, seed })
-        .collect();
-    let images = editor.paint(&canvases, &sampling, &mut Watch::silent())?.images;
-    let finished = images.iter().zip(inputs);
+    let painted = painted(editor, painting.samples, task, pairs, first_seed)?;
+    let finished = painted.iter().zip(pairs);
     finished
-        .map(|(image, (truth, mask))| {
-            let result = frames::finished(image, &truth, &mask)?;
-            Ok((result, mask))
+        .map(|(image, pair)| {
+            let (truth, mask) = pair.to_canvas()?;
+            Ok((frames::finished(image, &truth, &mask)?, mask))
         })
         .collect()
 }

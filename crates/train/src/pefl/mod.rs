@@ -90,7 +90,10 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
     let PeflInputs { source, init, aesthetic, alignment, coherent, features, held_out, critics } = inputs;
     let goes_on = Checkpoint::exists_in(folder);
     let beside = if goes_on { folder.join("parts") } else { init.to_owned() };
-    let earlier = goes_on.then(|| PeflRunConfig::of_run(folder)).transpose()?;
+    if goes_on {
+        // A run of another kind has no parts.
+        PeflRunConfig::of_run(folder)?;
+    }
     let model = Loaded::open(&beside, device)?;
     let mut config = config.clone();
     config.data.box_share = model.card.defaults.box_share;
@@ -102,21 +105,10 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
         hole: model.card.hole,
         keeps_unmasked: model.card.keeps_unmasked,
     };
-    let student = if let Some(earlier) = earlier {
-        // What it started from need not be there any more; if it is, it is to be the same.
-        let named = init.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE);
-        config.provenance.init_unet_sha256 = if named.exists() && !init.starts_with(folder) {
-            file_sha256(&named)?
-        } else {
-            earlier.provenance.init_unet_sha256
-        };
-        let (base, _) = load_model(&folder.join("parts"), device)?;
-        Student { base, coherent }
-    } else {
-        let (base, sha256) = load_model(init, device)?;
-        config.provenance.init_unet_sha256 = sha256;
-        Student { base, coherent }
-    };
+    let (base, sha256) = load_model(&beside, device)?;
+    // What it started from need not be there any more; if it is, it is to be the same.
+    config.provenance.init_unet_sha256 = of_start(folder, init)?.unwrap_or(sha256);
+    let student = Student { base, coherent };
     check(&config, &student, model.vae.config().downscale())?;
     let student = with_branches(&config, student, device)?;
     let run = RunFolder::open(folder, &config)?;
@@ -172,6 +164,13 @@ fn baseline(run: &RunFolder, objective: &Feedback<'_>, student: &Student) -> Res
     append_log(&run.log_path(), &LogRecord { step: 0, n_images: 0, note: None, values })?;
     // As the log has them: reading may round the last bit, and a run that goes on compares with what it reads.
     baseline(run, objective, student)
+}
+
+/// SHA-256 of the U-Net in `init`, if that is still there and no copy within the run's folder.
+fn of_start(folder: &Path, init: &Path) -> Result<Option<String>> {
+    let weights = init.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE);
+    let is_there = weights.exists() && !init.starts_with(folder);
+    is_there.then(|| file_sha256(&weights)).transpose()
 }
 
 /// What of a model is not trained.

@@ -63,12 +63,6 @@ fn taught(
         Some(HELD_OUT_ANNOTATOR) => Some(annotator::open(ANNOTATOR, device)?),
         _ => None,
     };
-    if held_out.is_some() && [aesthetic, alignment].contains(&held_out) {
-        bail!(
-            "--held-out names what is optimised ({}); name another reward, annotator, or none",
-            held_out.as_deref().unwrap_or_default()
-        );
-    }
     let held_out_reward = held_out.as_deref().filter(|name| *name != HELD_OUT_ANNOTATOR);
     let held_out = match &annotator {
         Some(network) => Some(annotating(&run.source, network, device)?),
@@ -81,6 +75,12 @@ fn taught(
         ("vgg", vgg.as_deref().and_then(Path::to_str)),
         ("held out", settings.held_out.as_deref()),
     ])?;
+    let optimised = ["aesthetic", "alignment"].map(|role| critics.get(role));
+    if let (Some(name), held_out @ Some(_)) = (&settings.held_out, critics.get("held out"))
+        && optimised.contains(&held_out)
+    {
+        bail!("--held-out {name} is what is optimised; name another reward, annotator, or none");
+    }
     let inputs = PeflInputs {
         source: &run.source,
         init: &init,
