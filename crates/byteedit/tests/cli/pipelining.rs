@@ -169,3 +169,22 @@ fn an_interrupted_pipeline_goes_on_within_its_stage() {
     fs::remove_dir_all(bench.path("out/vae")).unwrap();
     expect(&bench.run(&[&RUN[..], &["--json"]].concat()).done(), &[("vae", "ran"), ("last", "ran")]);
 }
+
+/// From the built-in model to a comparison of four arms: every verb of the loop, with nothing between them but files.
+#[test]
+fn the_whole_loop_runs_as_small_as_it_gets() {
+    let bench = Workbench::new();
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/tiny/pipeline.json");
+    let tiny = ["pipeline", config, "--out", "out", "--json"];
+    let ran = bench.run(&tiny).done();
+    assert!(states(&ran).iter().all(|(_, state)| state == "ran"), "{}", ran.stderr);
+    let page = fs::read_to_string(bench.path("out/report.html")).unwrap();
+    for part in ["byteedit-3", "rewards: optimised and held out", "data:image/png;base64,"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let report: Value =
+        serde_json::from_str(&fs::read_to_string(bench.path("out/compare/compare.json")).unwrap()).unwrap();
+    assert_eq!(report["arms"].as_array().unwrap().len(), 4);
+    let again = bench.run(&tiny).done();
+    assert!(states(&again).iter().all(|(_, state)| state == "current"), "{}", again.stderr);
+}
