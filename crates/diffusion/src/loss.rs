@@ -80,6 +80,14 @@ impl LossWeighting {
     }
 }
 
+/// The timestep at `position`, 0 to 1, of a schedule of `n_timesteps`, where noisy ones take more of the way: the map
+/// `s u / (1 + (s - 1) u)` of \[0, 1\] onto itself by which Esser et al. 2024 (arXiv 2403.03206) move timesteps between
+/// resolutions. A `shift` of 1 leaves them even.
+pub fn timestep_at(position: f64, shift: f64, n_timesteps: usize) -> usize {
+    let shifted = shift * position / (1.0 + (shift - 1.0) * position);
+    ((shifted * n_timesteps as f64) as usize).min(n_timesteps - 1)
+}
+
 /// The SNR at which the weight of an error in `ε` stops growing.
 pub const MIN_SNR: f64 = 1e-3;
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use byteedit_diffusion::loss::timestep_at;
+
 use crate::random::{Use, stream};
 
 /// What every draw of a run depends on.
@@ -38,10 +40,7 @@ impl Draws {
         let mut stream = stream(self.seed, Use::Items, index);
         let sample = window.start + stream.below((window.end - window.start) as usize) as u64;
         let position = (place as f64 + f64::from(stream.unit())) / self.batch_size as f64;
-        let shift = self.timestep_shift;
-        // The map of [0, 1] onto itself by which Esser et al. 2024 move timesteps between resolutions.
-        let position = shift * position / (1.0 + (shift - 1.0) * position);
-        let timestep = ((position * self.n_timesteps as f64) as usize).min(self.n_timesteps - 1);
+        let timestep = timestep_at(position, self.timestep_shift, self.n_timesteps);
         Draw { sample, timestep, drops_caption: stream.chance(self.caption_dropout) }
     }
 }

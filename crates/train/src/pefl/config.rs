@@ -190,7 +190,7 @@ impl PeflRunConfig {
         Self {
             data: PairConfig::mini(),
             phases: vec![PhaseConfig::QUALITY],
-            rollout: RolloutConfig { guidance_scale: 1.0, temperature: 1.0, ..RolloutConfig::paper() },
+            rollout: RolloutConfig::paper(),
             loss: PeflLossConfig {
                 w_diffusion: 1.0,
                 w_pefl: 0.1,
@@ -207,7 +207,7 @@ impl PeflRunConfig {
             trains_text_encoder: false,
             lora: None,
             guard: GuardConfig { n_per_task: 32, n_diverse: 8, n_denoised: 64, patience: 4, max_drift: 1.5 },
-            samples: SamplesConfig { ..crate::base::BaseRunConfig::mini().samples },
+            samples: crate::base::BaseRunConfig::mini().samples,
             training: TrainingConfig {
                 seed: 0,
                 n_steps: 600,

@@ -14,12 +14,11 @@ use byteedit_models::tokenizer::BertTokenizer;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_nn::kernels::doubled;
 use byteedit_nn::parameters::{ParameterMapper, ParameterVisitor, map_parameters, visit_parameters};
-use byteedit_reward::losses::coherence_loss;
 use byteedit_reward::{ImageReward, ImageRewardNetwork, Region, Reward};
 use byteedit_testing::{Golden, Tol, case_dir, distance, golden};
 
 use super::config::PeflRunConfig;
-use super::losses::{Critics, Judged, Judgement, unit};
+use super::losses::{Critics, Judged, Judgement, adversary_loss};
 use super::phase::{PhaseConfig, RolloutConfig};
 use super::rollout::{Question, Rollouts};
 use super::student::Student;
@@ -226,12 +225,8 @@ impl Bench {
         let diffusion = self.denoising.of(base, &self.batch, self.noise("diffusion"), &levels).total;
 
         let network = self.student.coherent.as_ref().unwrap();
-        let n = self.prompts.len();
-        let both = Tensor::cat(vec![self.truth.clone(), judged.pixels.clone()], 0);
-        let logits = network.pixel_logits(unit(both));
-        let (real, fake) = (logits.clone().narrow(0, 0, n), logits.narrow(0, n, n));
         let region = self.config.adversary.unwrap().fake_region;
-        let adversary = coherence_loss(real, fake, &self.edit_mask, region).mean();
+        let adversary = adversary_loss(network, &judged, region, self.config.loss.pastes);
         Step { z_0, pixels, judgement, feedback, diffusion, adversary }
     }
 

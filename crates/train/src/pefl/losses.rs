@@ -6,7 +6,7 @@
 
 use burn::tensor::Tensor;
 use byteedit_models::vgg::Vgg16Features;
-use byteedit_reward::losses::reward_loss;
+use byteedit_reward::losses::{FakeRegion, coherence_loss, reward_loss};
 use byteedit_reward::preprocess::Preprocessing;
 use byteedit_reward::{CoherentNetwork, Region, Reward, Shown};
 
@@ -190,6 +190,23 @@ fn coherent_term(
     region.mean(reward_loss(network.pixel_logits(seen)), edit_mask).mean()
 }
 
+/// What the adversary minimises (the paper's Eq. 6), without a gradient for the editor.
+///
+/// # Shapes
+/// - returns `[1]`
+pub(super) fn adversary_loss(
+    network: &CoherentNetwork,
+    judged: &Judged<'_>,
+    fake_region: FakeRegion,
+    pastes: bool,
+) -> Tensor<1> {
+    let fake = pasted(judged.pixels.clone(), judged.real, judged.edit_mask, pastes);
+    let n = judged.prompts.len();
+    let logits = network.pixel_logits(unit(Tensor::cat(vec![judged.real.clone(), fake], 0)));
+    let (real, fake) = (logits.clone().narrow(0, 0, n), logits.narrow(0, n, n));
+    coherence_loss(real, fake, judged.edit_mask, fake_region).mean()
+}
+
 /// `|x - G|` with a weight for each place, averaged over all numbers (the paper's Eq. 3, where all weights are 1).
 ///
 /// # Shapes
@@ -240,7 +257,7 @@ fn places(edit_mask: &Tensor<4>, w_inside: f64) -> Tensor<4> {
 /// # Shapes
 /// - `pixels`, `kept`, result: `[batch, 3, height, width]`
 /// - `edit_mask`: `[batch, 1, height, width]`
-pub(super) fn pasted(pixels: Tensor<4>, kept: &Tensor<4>, edit_mask: &Tensor<4>, pastes: bool) -> Tensor<4> {
+fn pasted(pixels: Tensor<4>, kept: &Tensor<4>, edit_mask: &Tensor<4>, pastes: bool) -> Tensor<4> {
     if !pastes {
         return pixels;
     }
@@ -248,7 +265,7 @@ pub(super) fn pasted(pixels: Tensor<4>, kept: &Tensor<4>, edit_mask: &Tensor<4>,
 }
 
 /// From [-1, 1] to [0, 1].
-pub(super) fn unit(pixels: Tensor<4>) -> Tensor<4> {
+fn unit(pixels: Tensor<4>) -> Tensor<4> {
     pixels * 0.5 + 0.5
 }
 

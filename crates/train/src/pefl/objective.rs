@@ -5,17 +5,17 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
+use byteedit_diffusion::loss::timestep_at;
 use byteedit_diffusion::{NoiseSchedule, offset_noise};
 use byteedit_models::Component;
 use byteedit_models::flops::{TRAINING_FACTOR, vae_decoder, vae_encoder};
 use byteedit_models::lora::is_of_branch;
 use byteedit_reward::Region;
-use byteedit_reward::losses::coherence_loss;
 
 use super::config::{AdversaryConfig, PeflRunConfig};
 use super::export::Exporter;
 use super::guard::Guard;
-use super::losses::{Critics, Disturbance, Judged, Judgement, pasted, unit};
+use super::losses::{Critics, Disturbance, Judged, Judgement, adversary_loss};
 use super::phase::PhaseConfig;
 use super::pictures::Pictures;
 use super::rollout::{Question, Rollouts};
@@ -102,12 +102,10 @@ impl<'a> Feedback<'a> {
     fn denoising_loss(&self, model: &Student, pictures: &Pictures, first: u64) -> Result<Tensor<1>> {
         let PeflRunConfig { training, diffusion, .. } = self.config;
         let n_timesteps = self.denoising.schedule.alpha_bars().len();
-        let shift = diffusion.timestep_shift;
         let level = |place: usize| {
             let unit = f64::from(stream(training.seed, Use::Items, first + place as u64).unit());
             let position = (place as f64 + unit) / training.batch_size as f64;
-            let position = shift * position / (1.0 + (shift - 1.0) * position);
-            self.denoising.schedule.level(((position * n_timesteps as f64) as usize).min(n_timesteps - 1))
+            self.denoising.schedule.level(timestep_at(position, diffusion.timestep_shift, n_timesteps))
         };
         let levels = (0..training.batch_size).map(level).collect::<std::result::Result<Vec<_>, _>>()?;
         let [n, channels, height, width] = pictures.batch.latents.dims();
@@ -150,18 +148,6 @@ impl<'a> Feedback<'a> {
             truth.clone()
         }
     }
-
-    /// What the adversary minimises (the paper's Eq. 6), without a gradient for the editor.
-    fn adversary_loss(&self, model: &Student, judged: &Judged<'_>) -> Option<Tensor<1>> {
-        let (network, adversary) = model.coherent.as_ref().zip(self.config.adversary)?;
-        let AdversaryConfig { fake_region, .. } = adversary;
-        let real = judged.real.clone();
-        let fake = pasted(judged.pixels.clone(), judged.real, judged.edit_mask, self.config.loss.pastes);
-        let n = judged.prompts.len();
-        let logits = network.pixel_logits(unit(Tensor::cat(vec![real, fake], 0)));
-        let (real, fake) = (logits.clone().narrow(0, 0, n), logits.narrow(0, n, n));
-        Some(coherence_loss(real, fake, judged.edit_mask, fake_region).mean())
-    }
 }
 
 impl Objective for Feedback<'_> {
@@ -194,7 +180,8 @@ impl Objective for Feedback<'_> {
             total = total + denoising.clone() * self.config.loss.w_diffusion;
             parts.push(("diffusion", denoising));
         }
-        if let Some(loss) = self.adversary_loss(model, &judged) {
+        if let Some((network, adversary)) = model.coherent.as_ref().zip(self.config.adversary) {
+            let loss = adversary_loss(network, &judged, adversary.fake_region, self.config.loss.pastes);
             total = total + loss.clone();
             parts.push(("adversary", loss));
         }
