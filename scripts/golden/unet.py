@@ -50,6 +50,7 @@ CASES = {
         "freq_shift": 1,
         "addition_embed_type": "text",
         "addition_embed_type_num_heads": 3,
+        "resnet_time_scale_shift": "scale_shift",
         "sample_size": 16,
     },
 }

@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod exit;
 mod files;
+mod fingerprint;
 mod interrupt;
 mod memory;
 mod model;

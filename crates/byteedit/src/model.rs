@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use burn::tensor::Device;
 use byteedit_edit::EditModel;
 
-use crate::files;
+use crate::{files, fingerprint};
 
 /// The name of the model that the program carries in itself.
 pub(crate) const BUILT_IN: &str = "mini";
@@ -28,6 +28,17 @@ pub(crate) fn load(name: &str, device: &Device) -> anyhow::Result<EditModel> {
         );
     }
     Ok(EditModel::load(folder, device)?)
+}
+
+/// What tells a model from all others: a hash of all of its files.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub(crate) fn fingerprint(name: &str) -> anyhow::Result<String> {
+    if name == BUILT_IN {
+        return Ok(fingerprint::of_files(byteedit_mini::MODEL));
+    }
+    fingerprint::of_folder(Path::new(name), None)
 }
 
 /// Writes the built-in model as a folder, for work that wants files.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::picture_io::{mask_from_bytes, read, rgb_from_bytes};
+use crate::preference::Skipped;
 use crate::resample::{Window, resize_window};
-use crate::{DataError, Mask, Rect, Result, Rgb8, Stream};
+use crate::{DataError, Mask, Rect, Result, Rgb8, Stream, json_lines};
 
 /// Name of the description inside the folder.
 pub const METADATA: &str = "metadata.jsonl";
@@ -28,6 +29,20 @@ struct Entry {
     text: String,
     #[serde(default)]
     mask: Option<String>,
+    /// In the description, counted from 1.
+    #[serde(skip)]
+    line: usize,
+}
+
+/// What the description says of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Described<'a> {
+    /// The picture, relative to the folder.
+    pub file_name: &'a str,
+    /// Its caption.
+    pub text: &'a str,
+    /// Line in the description, counted from 1.
+    pub line: usize,
 }
 
 /// One picture of a folder, cut square and resized.
@@ -58,19 +73,23 @@ impl FolderDataset {
     /// [`DataError::Io`] if there is no readable `metadata.jsonl`; [`DataError::Line`] for a line
     /// that is not as described or names a missing file, and for a description without any line.
     pub fn open(root: &Path) -> Result<Self> {
+        Self::open_skipping(root, &mut Skipped::default())
+    }
+
+    /// As [`FolderDataset::open`], but bad lines are passed over as far as `skipped` allows.
+    ///
+    /// # Errors
+    /// As [`FolderDataset::open`], and [`DataError::TooManyBad`].
+    pub fn open_skipping(root: &Path, skipped: &mut Skipped) -> Result<Self> {
         let path = root.join(METADATA);
-        let text = std::fs::read_to_string(&path).map_err(DataError::reading(&path))?;
-        let mut entries = Vec::new();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let bad = |reason| DataError::Line { path: path.clone(), line: number + 1, reason };
-            let entry: Entry = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
-            for file in std::iter::once(&entry.file_name).chain(&entry.mask) {
-                if !root.join(file).is_file() {
-                    return Err(bad(format!("there is no file {file} in {}", root.display())));
-                }
+        let entries = json_lines::read(&path, skipped, |line, entry: Entry| {
+            let mut files = std::iter::once(&entry.file_name).chain(&entry.mask);
+            let absent = files.find(|file| !root.join(file).is_file()).cloned();
+            match absent {
+                Some(absent) => Err(format!("there is no file {absent} in {}", root.display())),
+                None => Ok(Entry { line, ..entry }),
             }
-            entries.push(entry);
-        }
+        })?;
         if entries.is_empty() {
             let reason = r#"no picture is listed: add lines such as {"file_name": "a.png", "text": "a cat"}"#;
             return Err(DataError::Line { path, line: 1, reason: reason.to_owned() });
@@ -86,6 +105,15 @@ impl FolderDataset {
     /// Whether there is no picture; never true of an opened folder.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// What is said of each picture, in the order of the description.
+    pub fn described(&self) -> impl Iterator<Item = Described<'_>> {
+        self.entries.iter().map(|entry| Described {
+            file_name: &entry.file_name,
+            text: &entry.text,
+            line: entry.line,
+        })
     }
 
     /// All captions, in the order of the description.
@@ -171,6 +199,7 @@ fn start(stream: &mut Stream, (first, extent): (usize, usize), side: f32, limit:
 mod tests {
     use super::*;
     use crate::picture_io::{dynamic_from_mask, dynamic_from_rgb, encode};
+    use crate::preference::SkipBad;
 
     fn folder(lines: &str) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -234,6 +263,20 @@ mod tests {
         assert!(message("").contains("no picture is listed"));
         let none = tempfile::tempdir().unwrap();
         assert!(FolderDataset::open(none.path()).unwrap_err().to_string().contains("metadata.jsonl"));
+    }
+
+    #[test]
+    fn lines_are_passed_over_and_the_others_keep_their_numbers() {
+        let good = r#"{"file_name": "a.png", "text": "a flag"}"#;
+        let dir = folder(&format!("{good}\nnonsense\n\n{}\n{good}\n", good.replace("a.png", "b.png")));
+        let mut skipped = Skipped::new(SkipBad { limit: 2 });
+        let data = FolderDataset::open_skipping(dir.path(), &mut skipped).unwrap();
+        let lines: Vec<_> = data.described().map(|it| (it.line, it.file_name, it.text)).collect();
+        assert_eq!(lines, [(1, "a.png", "a flag"), (5, "a.png", "a flag")]);
+        assert!(skipped.errors()[1].to_string().contains("jsonl:4: there is no file b.png"));
+        let mut skipped = Skipped::new(SkipBad { limit: 1 });
+        let message = FolderDataset::open_skipping(dir.path(), &mut skipped).unwrap_err().to_string();
+        assert!(message.contains("jsonl:4: ") && message.contains("1 bad lines before it"), "{message}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod captions;
 pub mod color;
 pub mod error;
 pub mod folder;
+mod json_lines;
 pub mod mask;
 pub mod picture;
 mod picture_io;

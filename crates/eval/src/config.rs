@@ -57,6 +57,14 @@ pub struct GuidanceScales {
     pub outpaint: f64,
 }
 
+impl GuidanceScales {
+    /// The same with one scale wherever a prompt may be given.
+    #[must_use]
+    pub const fn of_prompts(self, scale: f64) -> Self {
+        Self { edit: scale, outpaint: scale, ..self }
+    }
+}
+
 impl EvalConfig {
     /// 256 samples of each section with the editor's defaults: 20 steps of DDIM.
     pub const fn new(split: Split) -> Self {

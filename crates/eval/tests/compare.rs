@@ -4,7 +4,7 @@
 
 mod tiny_judge;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 use byteedit_data::{Split, World};
 use byteedit_edit::{Canvas, Sampling};
 use byteedit_eval::compare::{
-    Arm, ArmSettings, CompareConfig, CompareProgress, CompareReport, Comparison, Counts, PairFigures, Score,
-    eval_compare,
+    Arm, ArmSettings, CompareConfig, CompareEvent, CompareReport, Comparison, Counts, GuidanceConfig,
+    GuidanceReport, KeptArm, PairFigures, Score, eval_compare, tune_guidance,
 };
 use byteedit_eval::{Case, Cases, Editor, EvalConfig, EvalError, Metric, ModelIdentity, Result, Section};
 use byteedit_image::{Limits, Mask, UnitImage, decode};
@@ -59,11 +59,11 @@ impl<F: Fn(&Canvas<'_>, usize) -> UnitImage> Editor for Stub<F> {
 
 fn arm<'a>(name: &str, editor: &'a dyn Editor, n_steps: usize) -> Arm<'a> {
     let settings = ArmSettings::from(&EvalConfig { n_steps, ..EvalConfig::new(Split::Validation) });
-    Arm { name: name.to_owned(), editor, settings }
+    Arm { name: name.to_owned(), editor, fingerprint: String::new(), settings }
 }
 
 fn compare(arms: &[Arm<'_>], config: &CompareConfig) -> Comparison {
-    eval_compare(arms, &ColorJudge::of(&WORLD), &WORLD, config, &mut |_| {})
+    eval_compare(arms, &ColorJudge::of(&WORLD), &WORLD, config, None, &mut |_| {})
         .expect("a stand-in does not fail")
 }
 
@@ -134,13 +134,15 @@ fn whoever_knows_the_truth_wins_and_whoever_does_the_same_ties() {
     assert!(psnr.low > 0.0 && psnr.n == N_SAMPLES);
 }
 
+/// The concept that a prompt ends with.
+fn concept_of(prompt: &str) -> Option<usize> {
+    let named = |name: &str| prompt == name || prompt.ends_with(&format!(" {name}"));
+    let found = WORLD.concepts().iter().enumerate().filter(|(_, concept)| named(&concept.name));
+    found.max_by_key(|(_, concept)| concept.name.len()).map(|(index, _)| index)
+}
+
 #[test]
 fn what_the_judge_sees_is_compared_case_by_case() {
-    let concept_of = |prompt: &str| {
-        let named = |name: &str| prompt == name || prompt.ends_with(&format!(" {name}"));
-        let found = WORLD.concepts().iter().enumerate().filter(|(_, concept)| named(&concept.name));
-        found.max_by_key(|(_, concept)| concept.name.len()).map(|(index, _)| index)
-    };
     // With one step it does nothing, with two what it is told.
     let obedient = Stub(|canvas: &Canvas<'_>, n_steps: usize| match concept_of(canvas.prompt) {
         Some(concept) if n_steps > 1 => in_hole(canvas, |_| ColorJudge::color(concept)),
@@ -186,11 +188,14 @@ fn every_arm_is_asked_the_same_from_the_same_noise() {
         })
     };
     let (first, second) = (noting(0), noting(1));
-    let mut seen: Vec<CompareProgress> = Vec::new();
+    let mut seen = Vec::new();
     let arms = [arm("first", &first, 20), arm("second", &second, 20)];
     let config = CompareConfig { sections: vec![Section::OutpaintFree, Section::Erase], ..config() };
-    eval_compare(&arms, &ColorJudge::of(&WORLD), &WORLD, &config, &mut |progress| seen.push(progress))
-        .unwrap();
+    eval_compare(&arms, &ColorJudge::of(&WORLD), &WORLD, &config, None, &mut |event| match event {
+        CompareEvent::Answered(progress) => seen.push(progress),
+        CompareEvent::Kept(arm) => panic!("nothing is kept of {}", arm.arm),
+    })
+    .unwrap();
     let [reference, other] = asked.into_inner();
     // The reference is painted twice, from another seed.
     let once: Vec<_> = reference.iter().filter(|(_, seed)| seed >> 32 == 0).cloned().collect();
@@ -234,7 +239,7 @@ fn what_is_written_reads_back_and_repeats() {
 fn bad_settings_are_refused_before_any_work() {
     let never = Stub(|_: &Canvas<'_>, _: usize| panic!("nothing should be painted"));
     let refused = |arms: &[Arm<'_>], config: &CompareConfig| {
-        eval_compare(arms, &ColorJudge::of(&WORLD), &WORLD, config, &mut |_| {}).unwrap_err()
+        eval_compare(arms, &ColorJudge::of(&WORLD), &WORLD, config, None, &mut |_| {}).unwrap_err()
     };
     let two = [arm("one", &never, 20), arm("two", &never, 20)];
     assert!(matches!(refused(&two[..1], &config()), EvalError::Arms { .. }));
@@ -245,5 +250,132 @@ fn bad_settings_are_refused_before_any_work() {
         ([arm("one", &never, 0), arm("two", &never, 20)], config()),
     ] {
         assert!(matches!(refused(&arms, &config), EvalError::Config { .. }));
+    }
+}
+
+/// Paints a grey that depends on the seed, and dies once it has painted so many pictures.
+struct Mortal {
+    n_left: Cell<usize>,
+}
+
+impl Editor for Mortal {
+    fn identity(&self) -> ModelIdentity {
+        ModelIdentity { name: "mortal".to_owned(), hash: "2222222222".to_owned() }
+    }
+
+    fn paint(&self, _: Option<f64>, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
+        let n_left = self.n_left.get().checked_sub(canvases.len());
+        self.n_left.set(n_left.ok_or_else(|| EvalError::Editor("it died".into()))?);
+        let level = |canvas: &Canvas<'_>| 0.3 + 0.037 * (canvas.seed % 7 + (canvas.seed >> 32)) as f32;
+        Ok(canvases.iter().map(|canvas| in_hole(canvas, |_| [level(canvas); 3])).collect())
+    }
+
+    fn reconstruct(&self, _: Option<f64>, _: &[Canvas<'_>]) -> Result<Vec<UnitImage>> {
+        panic!("a comparison reconstructs nothing")
+    }
+}
+
+#[test]
+fn what_was_measured_before_is_not_painted_again() {
+    let config = CompareConfig { sections: vec![Section::Edit, Section::Erase], ..config() };
+    let folder = TempDir::new().unwrap();
+    let compared = |life: usize, n_steps: usize, config: &CompareConfig| {
+        let mortal = Mortal { n_left: Cell::new(life) };
+        let arms = [arm("first", &mortal, 20), arm("second", &mortal, n_steps)];
+        let mut kept: Vec<KeptArm> = Vec::new();
+        let tell = &mut |event: CompareEvent| {
+            if let CompareEvent::Kept(arm) = event {
+                kept.push(arm);
+            }
+        };
+        let found = eval_compare(&arms, &ColorJudge::of(&WORLD), &WORLD, config, Some(folder.path()), tell);
+        let kept: Vec<_> = kept.into_iter().map(|arm| (arm.n_answers, arm.changed.join(","))).collect();
+        (found, kept, life - mortal.n_left.get())
+    };
+    let same = |n_answers: usize| (n_answers, String::new());
+    // Two edits of each arm, then two more of the first; the second dies while it paints those.
+    let (stopped, kept, n_painted) = compared(20, 8, &config);
+    assert!(matches!(stopped, Err(EvalError::Editor(_))));
+    assert_eq!((kept, n_painted), (vec![same(0), same(0)], 19));
+
+    let (resumed, kept, n_painted) = compared(1000, 8, &config);
+    // The first paints 5 edits twice and 3 once more, and 5 erasures twice: 23. The second: 16.
+    assert_eq!((kept, n_painted), (vec![same(4), same(2)], 23 + 16 - 17));
+    let resumed = resumed.unwrap();
+    let mortal = Mortal { n_left: Cell::new(1000) };
+    let whole = compare(&[arm("first", &mortal, 20), arm("second", &mortal, 8)], &config);
+    assert_eq!((&resumed.report, &resumed.sheets), (&whole.report, &whole.sheets));
+    let (again, kept, n_painted) = compared(0, 8, &config);
+    assert_eq!((kept, n_painted), (vec![same(10), same(10)], 0));
+    assert_eq!(again.unwrap().sheets, whole.sheets);
+
+    // Another arm of the name begins anew, alone.
+    let (_, kept, n_painted) = compared(1000, 4, &config);
+    assert_eq!((kept, n_painted), (vec![same(10), (0, "settings".to_owned())], 16));
+    // One sample more: the last of those before was a batch by itself, and is painted again with it.
+    let sections = vec![Section::Erase];
+    let more = CompareConfig { n_samples: N_SAMPLES + 1, n_examples: 0, sections, ..config };
+    let (found, kept, n_painted) = compared(1000, 4, &more);
+    assert_eq!((kept, n_painted), (vec![same(10), same(10)], 2 * 2 + 2));
+    assert_eq!(found.unwrap().report.sections[0].n_samples, N_SAMPLES + 1);
+}
+
+#[test]
+fn every_arm_gets_the_scale_that_suits_it() {
+    // One obeys from a scale of 2 on, the other only between 1 and 3.
+    struct Choosy {
+        from: f64,
+        below: f64,
+    }
+    impl Editor for Choosy {
+        fn identity(&self) -> ModelIdentity {
+            ModelIdentity { name: "choosy".to_owned(), hash: self.below.to_string() }
+        }
+
+        fn paint(
+            &self,
+            _: Option<f64>,
+            canvases: &[Canvas<'_>],
+            sampling: &Sampling,
+        ) -> Result<Vec<UnitImage>> {
+            let obeys = (self.from..self.below).contains(&sampling.guidance_scale);
+            let painted = canvases.iter().map(|canvas| match concept_of(canvas.prompt) {
+                Some(concept) if obeys => in_hole(canvas, |_| ColorJudge::color(concept)),
+                _ => canvas.image.clone(),
+            });
+            Ok(painted.collect())
+        }
+
+        fn reconstruct(&self, _: Option<f64>, _: &[Canvas<'_>]) -> Result<Vec<UnitImage>> {
+            panic!("a choice of guidance reconstructs nothing")
+        }
+    }
+    let (late, early) = (Choosy { from: 2.0, below: 9.0 }, Choosy { from: 1.0, below: 2.5 });
+    let arms = [arm("late", &late, 20), arm("early", &early, 8)];
+    let config = GuidanceConfig {
+        grid: vec![0.5, 1.0, 2.0, 4.0],
+        n_samples: N_SAMPLES,
+        picture_size: 32,
+        ..GuidanceConfig::new(Split::Validation)
+    };
+    let judge = ColorJudge::of(&WORLD);
+    let found = tune_guidance(&arms, &judge, &WORLD, &config, None, &mut |_| {}).unwrap();
+    let chosen = |arm: usize| found.arms[arm].settings.guidance;
+    assert_eq!((chosen(0).edit, chosen(0).outpaint, chosen(0).erase), (2.0, 2.0, 1.0));
+    assert_eq!(chosen(1).edit, 1.0);
+    let shares: Vec<f64> = found.arms[1].judge_top_1.iter().map(|share| share.mean).collect();
+    assert_eq!(shares, [0.0, 1.0, 1.0, 0.0]);
+    let read: GuidanceReport = serde_json::from_str(&found.to_json()).unwrap();
+    assert_eq!(read, found);
+    assert!(found.to_markdown().contains("| early | choosy | `2.5` | 8 | 1 |"), "{}", found.to_markdown());
+
+    assert_eq!(read.scale_of(&arms[1]).unwrap(), 1.0);
+    for (other, says) in [
+        (arm("none", &late, 20), "no guidance was chosen for the arm none, but for late, early"),
+        (arm("late", &early, 20), "other weights or settings"),
+        (arm("late", &late, 8), "other weights or settings"),
+    ] {
+        let message = read.scale_of(&other).unwrap_err().to_string();
+        assert!(message.contains(says), "{message}");
     }
 }

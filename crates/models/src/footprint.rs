@@ -1,11 +1,12 @@
 //! How much memory a forward pass takes, known from a configuration before anything is loaded: the layer
-//! whose tensors, with the skip connections that wait meanwhile, are the most.
+//! whose tensors, with the skip connections that wait meanwhile, are the most. The same of a pass that a gradient
+//! tape records, and of its way back.
 //!
 //! Weights are counted apart. A text encoder is not counted: a few dozen tokens are nothing beside a
 //! picture's positions.
 
 use burn::tensor::Device;
-use byteedit_nn::Init;
+use byteedit_nn::{Init, Tape};
 
 use crate::component::Component;
 use crate::layers::{self, Layer, Op};
@@ -48,6 +49,91 @@ impl Footprint {
     }
 }
 
+/// Memory in bytes of a forward pass that a gradient tape records, and of the way back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TapedFootprint {
+    /// What the tape keeps of the pass until the way back.
+    pub kept_bytes: usize,
+    /// Of both ways, what the tape keeps included.
+    pub peak: Footprint,
+}
+
+impl TapedFootprint {
+    /// Of two passes, the second of which goes on from what the first one gives: it goes there and back while what is kept
+    /// of the first waits.
+    #[must_use]
+    pub fn and_then(self, next: Self) -> Self {
+        let tensors_bytes = self.kept_bytes + next.peak.tensors_bytes;
+        Self {
+            kept_bytes: self.kept_bytes + next.kept_bytes,
+            peak: self.peak.and_then(Footprint { tensors_bytes, ..next.peak }),
+        }
+    }
+
+    /// The peak lies where a layer's gradients are computed: what the tape keeps of the layers before it is still there,
+    /// what it kept of those behind is gone.
+    fn of(layers: &[Layer], batch: usize, tape: Tape) -> Self {
+        let (mut kept, mut most) = (0, 0);
+        for layer in layers {
+            let Recorded { input, inner, slopes } = Recorded::of(layer);
+            match tape {
+                Tape::Whole => {
+                    // An enlargement keeps what it made, and not what it was given.
+                    let given = if matches!(layer.op, Op::Doubling { .. }) { 0 } else { input };
+                    kept += given + inner;
+                    most = most.max(kept + slopes);
+                }
+                Tape::Inputs => {
+                    // A skip connection is a layer's input on the way down already; where it is joined, it is copied.
+                    kept += input - layer.joined;
+                    let joined = if layer.joined > 0 { input } else { 0 };
+                    most = most.max(kept + joined + inner + slopes);
+                }
+            }
+        }
+        let kernels_bytes = Footprint::of(layers, batch, whole).kernels_bytes;
+        Self {
+            kept_bytes: 4 * batch * kept,
+            peak: Footprint { tensors_bytes: 4 * batch * most, kernels_bytes },
+        }
+    }
+}
+
+/// Numbers that a layer has on a tape.
+struct Recorded {
+    /// What comes in.
+    input: usize,
+    /// What its gradient is made of beside that.
+    inner: usize,
+    /// Gradients that are alive at a time, over what is kept and already gone by then.
+    slopes: usize,
+}
+
+impl Recorded {
+    fn of(layer: &Layer) -> Self {
+        let [input, inner, slopes] = match layer.op {
+            // Behind its norm; the gradients of both.
+            Op::Conv { channels_in, channels_out } => [channels_in, channels_in, channels_in + channels_out],
+            // Each convolution keeps what its norm made, each norm what it was given. The way back begins with three times
+            // the result: the gradient that came, and what the part's own tape makes of it.
+            Op::Resnet { channels_in, channels_out } => {
+                [channels_in, channels_in + 2 * channels_out, 3 * channels_out]
+            }
+            // Tokens, Q, K, V and their result; the gradients of these.
+            Op::Attention { width } => [width, 5 * width, 5 * width],
+            // Between the projections each block has 2 + 4 of its attention to itself (what the norm was given and made; Q,
+            // K, V and the result), 2 + 2 of that to the text, and 14 of its feed-forward, whose gate has the most
+            // gradients: 4 behind it, 8 before it, 2 that wait, less 5 that are gone.
+            Op::Transformer { width, n_layers } => [width, (2 + 24 * n_layers) * width, 9 * width],
+            Op::Halving { width } => [4 * width, 0, 5 * width],
+            // The enlarged alone is kept, which is four times as large.
+            Op::Doubling { width } => [width / 4, width, 3 * width],
+        };
+        let n = layer.positions;
+        Self { input: input * n, inner: inner * n, slopes: slopes * n }
+    }
+}
+
 /// Bytes of a component's weights in memory, which are f32 whatever the file has.
 pub fn weights<C: Component>(config: &C::Config) -> usize {
     4 * C::from_config(config, &mut Init::blank(&Device::flex())).num_params()
@@ -71,6 +157,22 @@ pub fn vae_decoder(config: &AutoencoderKLConfig, side: usize) -> Footprint {
 /// [`vae_decoder`] of a picture that stays whole.
 pub fn vae_decoder_whole(config: &AutoencoderKLConfig, side: usize) -> Footprint {
     Footprint::of(&layers::vae_decoder(config, side), 1, whole)
+}
+
+/// One U-Net evaluation of `batch` latents of `side x side` with the gradients of its input or of branches; those of its
+/// weights come to it.
+pub fn unet_on_tape(config: &UNet2DConditionConfig, batch: usize, side: usize, tape: Tape) -> TapedFootprint {
+    TapedFootprint::of(&layers::unet(config, side), batch, tape)
+}
+
+/// Decoding `batch` pictures of `side x side` pixels, which stay whole, with the gradient of their latents.
+pub fn vae_decoder_on_tape(
+    config: &AutoencoderKLConfig,
+    batch: usize,
+    side: usize,
+    tape: Tape,
+) -> TapedFootprint {
+    TapedFootprint::of(&layers::vae_decoder(config, side), batch, tape)
 }
 
 fn is_large(side: usize) -> bool {

@@ -29,6 +29,8 @@ pub(crate) struct Layer {
     pub(crate) positions: usize,
     /// Numbers that skip connections keep meanwhile, the layer's own input left out.
     pub(crate) kept: usize,
+    /// Numbers of that input that came over a skip connection.
+    pub(crate) joined: usize,
 }
 
 /// The encoder for a picture of `side x side` pixels.
@@ -110,12 +112,20 @@ struct Layers {
     skips: Vec<[usize; 2]>,
     /// Whether the result of the last layer is the last of these.
     is_kept: bool,
+    /// Numbers that have just come over a skip connection.
+    joined: usize,
 }
 
 impl Layers {
     fn enter([channels_in, channels_out]: [usize; 2], positions: usize) -> Self {
-        let mut layers =
-            Self { list: Vec::new(), channels: channels_in, positions, skips: Vec::new(), is_kept: false };
+        let mut layers = Self {
+            list: Vec::new(),
+            channels: channels_in,
+            positions,
+            skips: Vec::new(),
+            is_kept: false,
+            joined: 0,
+        };
         layers.push(Op::Conv { channels_in, channels_out }, channels_out);
         layers
     }
@@ -123,7 +133,8 @@ impl Layers {
     fn push(&mut self, op: Op, channels_out: usize) {
         let n_others = self.skips.len() - usize::from(self.is_kept);
         let kept = self.skips[..n_others].iter().map(|[channels, positions]| channels * positions).sum();
-        self.list.push(Layer { op, positions: self.positions, kept });
+        let joined = std::mem::take(&mut self.joined);
+        self.list.push(Layer { op, positions: self.positions, kept, joined });
         self.channels = channels_out;
         self.is_kept = false;
     }
@@ -162,7 +173,9 @@ impl Layers {
 
     /// The last result gets the channels of what waits.
     fn join(&mut self) {
-        self.channels += self.skips.pop().map_or(0, |[channels, _]| channels);
+        let [channels, positions] = self.skips.pop().unwrap_or_default();
+        self.channels += channels;
+        self.joined = channels * positions;
     }
 
     fn exit(mut self, channels_out: usize) -> Vec<Layer> {

@@ -48,8 +48,8 @@ fn a_network_that_we_do_not_have_is_named() {
         (["\"class_embed_type\": null", "\"class_embed_type\": \"timestep\""], "class_embed_type"),
         (["\"addition_embed_type\": null", "\"addition_embed_type\": \"text_time\""], "addition_embed_type"),
         (
-            ["\"resnet_time_scale_shift\": \"default\"", "\"resnet_time_scale_shift\": \"scale_shift\""],
-            "scale_shift",
+            ["\"resnet_time_scale_shift\": \"default\"", "\"resnet_time_scale_shift\": \"ada_group\""],
+            "ada_group",
         ),
         (["\"time_cond_proj_dim\": null", "\"time_cond_proj_dim\": 256"], "time_cond_proj_dim"),
         (["\"act_fn\": \"silu\"", "\"act_fn\": \"mish\""], "mish"),

@@ -223,7 +223,7 @@ impl Layers for TimestepEmbedding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Init, NormSettings, TransformerWidths};
+    use crate::{Init, NormSettings, TimeConditioning, TransformerWidths};
 
     fn names(module: &mut dyn Layers) -> Vec<String> {
         let mut names = Vec::new();
@@ -260,7 +260,8 @@ mod tests {
     fn only_1x1_convolutions_are_shown() {
         let norm = NormSettings { n_groups: 2, epsilon: 1e-5 };
         let mut init = Init::blank(&Device::flex());
-        let mut wider = ResnetBlock2D::new(&mut init, [4, 6], Some(8), norm);
+        let time = Some((8, TimeConditioning::Shift));
+        let mut wider = ResnetBlock2D::new(&mut init, [4, 6], time, norm);
         assert_eq!(names(&mut wider), ["time_emb_proj", "conv_shortcut"]);
         let mut same = ResnetBlock2D::new(&mut init, [4, 4], None, norm);
         assert!(names(&mut same).is_empty());

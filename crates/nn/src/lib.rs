@@ -15,6 +15,7 @@ mod low_rank;
 mod norm;
 pub mod parameters;
 mod patch;
+mod recompute;
 mod resnet;
 mod text_time;
 mod timestep;
@@ -29,7 +30,8 @@ pub use linear::Linear;
 pub use low_rank::{LowRank, is_of_branch};
 pub use norm::{GroupNorm, LayerNorm};
 pub use patch::PatchEmbedding;
-pub use resnet::{Downsample2D, NormSettings, ResnetBlock2D, Upsample2D};
+pub use recompute::{Exchange, Inputs, Tape};
+pub use resnet::{Downsample2D, NormSettings, ResnetBlock2D, TimeConditioning, Upsample2D};
 pub use text_time::{AttentionPooling, TextTimeEmbedding};
 pub use timestep::{TimestepEmbedding, timestep_features};
 pub use transformer::{

@@ -3,6 +3,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
 use burn::tensor::ops::PadMode;
 
 use crate::kernels::{add, doubled};
@@ -17,14 +18,25 @@ pub struct NormSettings {
     pub epsilon: f64,
 }
 
-/// Two convolutions behind norms, with the time embedding added between them.
+/// How a residual block hears of the time embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimeConditioning {
+    /// Added before the second norm, as in Stable Diffusion.
+    #[default]
+    Shift,
+    /// A scale and a shift of each channel behind the second norm (Dhariwal & Nichol 2021, arXiv 2105.05233, section
+    /// 3.1: adaptive group normalisation).
+    ScaleShift,
+}
+
+/// Two convolutions behind norms, with the time embedding between them.
 #[derive(Module, Debug)]
 pub struct ResnetBlock2D {
     /// Before the first convolution.
     pub norm1: GroupNorm,
     /// `[channels_out, channels_in, 3, 3]`
     pub conv1: Conv2d,
-    /// `[channels_out, d_time]`; absent in the VAE.
+    /// `[channels_out, d_time]`, or twice as many rows where the time scales as well; absent in the VAE.
     pub time_emb_proj: Option<Linear>,
     /// Before the second convolution.
     pub norm2: GroupNorm,
@@ -35,13 +47,22 @@ pub struct ResnetBlock2D {
 }
 
 impl ResnetBlock2D {
-    /// `d_time` is the width of the time embedding, `None` in the VAE.
-    pub fn new(init: &mut Init, channels: [usize; 2], d_time: Option<usize>, norm: NormSettings) -> Self {
+    /// `time` is the width of the time embedding and what it does, `None` in the VAE.
+    pub fn new(
+        init: &mut Init,
+        channels: [usize; 2],
+        time: Option<(usize, TimeConditioning)>,
+        norm: NormSettings,
+    ) -> Self {
         let [channels_in, channels_out] = channels;
+        let rows = |conditioning| match conditioning {
+            TimeConditioning::Shift => channels_out,
+            TimeConditioning::ScaleShift => 2 * channels_out,
+        };
         Self {
             norm1: GroupNorm::new(init, norm.n_groups, channels_in, norm.epsilon),
             conv1: Conv2d::same3x3(init, channels),
-            time_emb_proj: d_time.map(|d_time| Linear::new(init, [d_time, channels_out])),
+            time_emb_proj: time.map(|(d_time, conditioning)| Linear::new(init, [d_time, rows(conditioning)])),
             norm2: GroupNorm::new(init, norm.n_groups, channels_out, norm.epsilon),
             conv2: Conv2d::same3x3(init, [channels_out, channels_out]).zeroed(init),
             conv_shortcut: (channels_in != channels_out).then(|| Conv2d::pointwise(init, channels)),
@@ -55,9 +76,16 @@ impl ResnetBlock2D {
     pub fn forward(&self, x: Tensor<4>, time: Option<&Tensor<2>>) -> Tensor<4> {
         let h = self.conv1.forward(self.norm1.forward_silu(x.clone()));
         let h = match (&self.time_emb_proj, time) {
-            // The projection is `[batch, channels_out]`.
             (Some(projection), Some(time)) => {
-                self.norm2.forward_shifted_silu(h, projection.forward(time.clone()))
+                let [batch, channels, _, _] = h.dims();
+                let time = projection.forward(time.clone()); // [batch, channels] or [batch, 2 channels]
+                if time.dims()[1] == channels {
+                    self.norm2.forward_shifted_silu(h, time)
+                } else {
+                    let [scale, shift] = [0, 1].map(|half| time.clone().narrow(1, half * channels, channels));
+                    let scale = (scale + 1.0).reshape([batch, channels, 1, 1]);
+                    silu(self.norm2.forward(h) * scale + shift.reshape([batch, channels, 1, 1]))
+                }
             }
             _ => self.norm2.forward_silu(h),
         };

@@ -74,6 +74,16 @@ pub enum RewardError {
         /// What is missing, or wrong.
         reason: String,
     },
+    /// A folder with the network of another reward than is needed.
+    #[error("{place} holds `{found}`, but `{wanted}` is needed; name the folder of one")]
+    OtherClass {
+        /// The folder.
+        place: String,
+        /// The class that lies in it.
+        found: &'static str,
+        /// The class that should.
+        wanted: &'static str,
+    },
     /// Scores that no mean and deviation can be taken of.
     #[error(
         "{n_scores} scores with a standard deviation of {std} cannot be standardised; give two or more that differ"

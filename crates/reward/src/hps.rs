@@ -52,6 +52,10 @@ impl Reward for Hps {
         false
     }
 
+    fn cuts_after(&self, prompt: &str) -> Option<usize> {
+        self.0.cuts_after(prompt)
+    }
+
     fn score(&self, shown: &Shown) -> Result<Tensor<1>> {
         Ok(self.0.cosines(shown))
     }

@@ -11,7 +11,7 @@
 //! All are [`Reward`]s: they take pictures as they are [`Shown`], at any size, and bring them to their network's size
 //! themselves ([`preprocess`]), in training as in scoring, so that what is optimised is what is reported. [`losses`]
 //! has the equations by which the paper's rewards are trained and used. [`open()`] tells by its files which one a
-//! folder holds.
+//! folder holds. [`ClipPair`] is what the last two stand on, and what finds pictures that fit their texts badly.
 
 mod clip_pair;
 mod coherent;
@@ -29,12 +29,13 @@ mod score_mlp;
 mod standardised;
 pub mod window;
 
+pub use clip_pair::ClipPair;
 pub use coherent::{CoherentConfig, CoherentHead, CoherentNetwork, CoherentReward, roc_auc};
 pub use error::{Result, RewardError};
 pub use hps::Hps;
 pub use image_reward::{BlipBody, ImageReward, ImageRewardConfig, ImageRewardNetwork, tokens};
 pub use laion::{LaionAesthetic, LinearHead, LinearHeadConfig};
-pub use open::{open, open_files};
+pub use open::{load_network, open, open_files};
 pub use pick_score::PickScore;
 pub use region::Region;
 pub use reward::{Reward, Shown};

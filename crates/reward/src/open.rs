@@ -13,7 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use byteedit_models::store::{component_from_bytes, read_text};
+use byteedit_models::clip::CLIPModel;
+use byteedit_models::store::{component_from_bytes, load_component, read_text};
 use byteedit_models::tokenizer::{BertTokenizer, BertTokenizerFiles};
 use byteedit_models::{Component, ModelError};
 use serde_json::{Map, Value};
@@ -85,6 +86,23 @@ pub fn open_files(name: &str, files: &[(&str, &[u8])], device: &Device) -> Resul
     }
 }
 
+/// Loads the network whose `config.json` and weights lie in `folder`, to be trained or looked through.
+///
+/// # Errors
+/// [`RewardError::OtherClass`] for a folder with the network of another reward, [`RewardError::Unknown`] for one with none of
+/// any, and missing, broken or unfitting files.
+pub fn load_network<C: Component>(folder: &Path, device: &Device) -> Result<C> {
+    let place = folder.display().to_string();
+    let class = match Class::of(&read_text(&folder.join(CONFIG))?) {
+        Ok(class) => class,
+        Err(reason) => return Err(RewardError::Unknown { place, reason }),
+    };
+    if class.name() != C::CLASS {
+        return Err(RewardError::OtherClass { place, found: class.name(), wanted: C::CLASS });
+    }
+    Ok(load_component(folder, device)?)
+}
+
 /// What a `config.json` is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -113,6 +131,15 @@ impl Class {
             Err(format!("its {CONFIG} is of `{name}`"))
         } else {
             Err(format!("its {CONFIG} has the keys of none"))
+        }
+    }
+
+    /// What its network is called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::ImageReward => ImageRewardNetwork::CLASS,
+            Self::Coherent => CoherentNetwork::CLASS,
+            Self::Clip => CLIPModel::CLASS,
         }
     }
 }

@@ -7,7 +7,7 @@
 //! - [`feedback`] collects candidates of several generators and has a simulated annotator compare them;
 //! - [`reward::ranking::train`] and [`reward::coherent::train`] fit the paper's three rewards;
 //! - [`pefl::train`] teaches the editor by these rewards, with an adversary and at fewer steps too;
-//! - [`base::BaseSteps`] and [`vae::VaeSteps`] make steps of either on random data, to be timed;
+//! - [`base::BaseSteps`], [`vae::VaeSteps`] and [`pefl::PeflSteps`] make steps on random data, to be timed;
 //! - [`export`] writes a run as a diffusers folder, [`plot`] its log as curves;
 //! - [`named`], [`optim`], [`run`] and [`training`] are what every trainer shares: parameters by name,
 //!   `AdamW`, the folder of a run, the loop.

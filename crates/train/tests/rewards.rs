@@ -4,15 +4,18 @@
 
 mod tiny;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
+use byteedit_data::captions::{self, CaptionRecord};
 use byteedit_data::preference::{self, Candidate, Judgement, PreferenceRecord, Source as Edited};
 use byteedit_data::{Mask, Rgb8, Stream, Task, World};
 use byteedit_models::Component;
-use byteedit_models::store::load_component;
+use byteedit_models::store::{Precision, load_component, save_component};
+use byteedit_nn::Init;
 use byteedit_reward::losses::FakeRegion;
 use byteedit_reward::{CoherentNetwork, ImageRewardNetwork, open};
 use byteedit_train::reward::coherent::{self, CoherentInputs, CoherentRunConfig};
@@ -205,9 +208,134 @@ fn what_teaches_nothing_is_refused_by_name() {
     }
     preference::write(&ties, &records).unwrap();
     let message = refused(&[ties], |_| ());
-    assert!(message.contains("ties"), "{message}");
+    assert!(message.contains("all ") && message.contains(" judged pairs are ties"), "{message}");
+    let empty = folder.path().join("empty.jsonl");
+    fs::write(&empty, "").unwrap();
+    assert!(refused(&[empty], |_| ()).contains("empty.jsonl: there is no record"));
+    let one_sided = folder.path().join("one-sided.jsonl");
+    for record in &mut records {
+        record.judgement = Some(Judgement::Ranking((1..=record.candidates.len() as u32).collect()));
+    }
+    preference::write(&one_sided, &records).unwrap();
+    let message = refused(&[one_sided], |_| ());
+    assert!(message.contains("one-sided: the first candidate always wins, in 12 of 12"), "{message}");
+    let repeated = folder.path().join("repeated.jsonl");
+    let mut records = preference::read(&data[0]).unwrap();
+    records[1].task_id = records[0].task_id.clone();
+    preference::write(&repeated, &records).unwrap();
+    let message = refused(&[repeated], |_| ());
+    assert!(message.contains("repeated.jsonl:2: task 0 by a lamp is on line 1 already"), "{message}");
     fs::remove_file(folder.path().join("3-1.png")).unwrap();
     assert!(refused(&data, |_| ()).contains("there is no file 3-1.png"));
+}
+
+/// Bright and dark cups, each with the other's caption as the wrong one, and lines that are bad.
+fn write_captions(folder: &Path) -> PathBuf {
+    let mut records = Vec::new();
+    for at in 0..30_u8 {
+        let image = format!("cup-{at}.png");
+        let [bright, dark] = ["a bright cup", "a dark cup"].map(str::to_owned);
+        let is_bright = at.is_multiple_of(2);
+        let (shade, better, worse) = if is_bright { (220, bright, dark) } else { (30, dark, bright) };
+        Rgb8::filled(SIDE, SIDE, [shade; 3]).write_png(&folder.join(&image)).unwrap();
+        records.push(CaptionRecord {
+            image,
+            mask: None,
+            better,
+            worse: vec![worse],
+            annotator: Some("a lamp".to_owned()),
+        });
+    }
+    Mask::empty(SIDE, SIDE).write_png(&folder.join("nothing.png")).unwrap();
+    records[3].worse.push("a cup ".repeat(10));
+    "gone.png".clone_into(&mut records[4].image);
+    records[5].mask = Some("nothing.png".to_owned());
+    let path = folder.join("captions.jsonl");
+    captions::write(&path, &records).unwrap();
+    fs::write(&path, fs::read_to_string(&path).unwrap() + "nonsense\n").unwrap();
+    path
+}
+
+#[test]
+fn bad_lines_of_captions_are_tolerated_up_to_a_number_and_always_listed() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let captions = write_captions(folder.path());
+    let mut config = ranking_config(5);
+    config.p_captions = 1.0;
+    let run = folder.path().join("run");
+    let mut train = |skip_bad: usize| {
+        let captions = Some(captions.as_path());
+        let inputs = RankingInputs { preferences: &[], captions, skip_bad, world: &world, init: None };
+        let (device, stop) = (Device::default(), AtomicBool::new(false));
+        let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };
+        ranking::train(&config, "alignment", &inputs, context)
+    };
+    let message = train(0).unwrap_err().to_string();
+    assert!(message.contains("captions.jsonl:31: "), "{message}");
+    // What is too long is known last.
+    let message = train(3).unwrap_err().to_string();
+    assert!(message.contains("captions.jsonl:4: ") && message.contains("tokens, but at most 10 are read"));
+    assert!(message.contains("3 bad lines before it were skipped"), "{message}");
+    assert!(!run.exists());
+    assert_eq!(train(4).unwrap(), Outcome::Finished);
+    for reason in [
+        "captions.jsonl:31: ",
+        "captions.jsonl:5: there is no file gone.png",
+        "captions.jsonl:6: nothing.png marks nothing as repainted",
+        "captions.jsonl:4: \"a cup ",
+    ] {
+        let is_told = told.0.iter().any(|it| it.contains("skipped ") && it.contains(reason));
+        assert!(is_told, "{reason} is not in {:?}", told.0);
+    }
+    let log = read_log(&run.join("log.jsonl")).unwrap();
+    assert!(log.last().unwrap().values.contains_key("validation/accuracy_captions_shuffled"));
+}
+
+/// Pictures with captions may be others than those with preferences.
+#[test]
+fn captions_of_other_pictures_are_held_out_by_their_names() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let data = [write_preferences(folder.path(), 20)];
+    let captions = write_captions(folder.path());
+    let mut config = ranking_config(5);
+    config.p_captions = 0.5;
+    let captions = Some(captions.as_path());
+    let inputs = RankingInputs { preferences: &data, captions, skip_bad: 4, world: &world, init: None };
+    let (device, stop, run) = (Device::default(), AtomicBool::new(false), folder.path().join("run"));
+    let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };
+    assert_eq!(ranking::train(&config, "alignment", &inputs, context).unwrap(), Outcome::Finished);
+    let log = read_log(&run.join("log.jsonl")).unwrap();
+    let figures = &log.last().unwrap().values;
+    for key in ["validation/accuracy_preferences", "validation/accuracy_captions"] {
+        assert!(figures.contains_key(key), "{figures:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_reward_is_no_start() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let data = [write_preferences(folder.path(), 12)];
+    let [coherent, aesthetic, vae] = ["coherent", "aesthetic", "vae"].map(|name| folder.path().join(name));
+    let mut init = Init::seeded(&Device::default(), 1);
+    let network = CoherentNetwork::from_config(&CoherentRunConfig::mini().network, &mut init);
+    save_component(&network, &coherent, Precision::F32, &BTreeMap::new()).unwrap();
+    let mut config = ranking_config(2);
+    config.network.blip_config.text_config.vocab_size = 50;
+    let network = ImageRewardNetwork::from_config(&config.network, &mut init);
+    save_component(&network, &aesthetic, Precision::F32, &BTreeMap::new()).unwrap();
+
+    let run = folder.path().join("run");
+    let ranked = Run { config: &config, data: &data, init: Some(&coherent), folder: &run };
+    let message = rank(&ranked, &world, &mut told).unwrap_err().to_string();
+    assert!(message.contains("coherent holds `CoherentReward`, but `ImageReward` is needed"), "{message}");
+    tiny::write_vae(&vae);
+    let inputs =
+        CoherentInputs { records: &data, skip_bad: 0, world: &world, vae: &vae, init: Some(&aesthetic) };
+    let (device, stop) = (Device::default(), AtomicBool::new(false));
+    let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };
+    let message = coherent::train(&CoherentRunConfig::mini(), &inputs, context).unwrap_err().to_string();
+    assert!(message.contains("aesthetic holds `ImageReward`, but `CoherentReward` is needed"), "{message}");
+    assert!(!run.exists());
 }
 
 #[test]
@@ -241,7 +369,7 @@ fn a_coherent_reward_finds_what_was_painted() {
     (config.training.learning_rate.peak, config.training.learning_rate.warmup_steps) = (3e-3, 5);
     let (device, stop, run) = (Device::default(), AtomicBool::new(false), folder.path().join("run"));
     let records = [path];
-    let inputs = CoherentInputs { records: &records, world: &world, vae: &vae, init: None };
+    let inputs = CoherentInputs { records: &records, skip_bad: 0, world: &world, vae: &vae, init: None };
     let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };
     assert_eq!(coherent::train(&config, &inputs, context).unwrap(), Outcome::Finished);
     let log = read_log(&run.join("log.jsonl")).unwrap();
@@ -256,4 +384,20 @@ fn a_coherent_reward_finds_what_was_painted() {
     let run = folder.path().join("through-vae");
     let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };
     assert_eq!(coherent::train(&config, &inputs, context).unwrap(), Outcome::Finished);
+
+    // A line that is none, and a picture that is gone.
+    fs::write(&records[0], "nonsense\n".to_owned() + &fs::read_to_string(&records[0]).unwrap()).unwrap();
+    fs::remove_file(folder.path().join("5-0.png")).unwrap();
+    let run = folder.path().join("skipping");
+    let gone = "jsonl:7: there is no file 5-0.png";
+    for (skip_bad, says) in [(0, Some("jsonl:1: ")), (1, Some(gone)), (2, None)] {
+        let inputs = CoherentInputs { skip_bad, ..inputs };
+        let context = RunContext { folder: &run, device: &device, progress: &mut told, stop: &stop };
+        let message = coherent::train(&config, &inputs, context).err().map(|error| error.to_string());
+        match (message, says) {
+            (Some(message), Some(says)) => assert!(message.contains(says), "{message}"),
+            (message, says) => assert_eq!(message.as_deref(), says),
+        }
+    }
+    assert!(told.0.iter().any(|it| it.contains("skipped ") && it.contains("jsonl:7: ")), "{:?}", told.0);
 }

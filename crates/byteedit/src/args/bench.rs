@@ -40,6 +40,7 @@ pub(crate) enum BenchVerb {
     Vae(BenchVaeArgs),
     Reward(BenchRewardArgs),
     TrainStep(BenchTrainStepArgs),
+    Pefl(BenchPeflArgs),
     Edit(BenchEditArgs),
 }
 
@@ -256,6 +257,44 @@ pub(crate) enum TrainPartArg {
     Unet,
     /// The autoencoder
     Vae,
+}
+
+/// Time steps of feedback learning as `train pefl` makes them, on random data: a rollout of the first phase, one call of
+/// the U-Net with a gradient, the decoder, two rewards, and the way back to low-rank branches
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit bench pefl
+  byteedit bench pefl --config sd15-inpaint --runs 1 --warmup 0
+
+One picture at a time unless --batch is given. The rewards of sd15-inpaint are blip-l and clip-l of `bench reward`, those
+of other networks blip-mini twice. Memory is foretold from the configurations: weights, what learns, and the tensors at
+the peak; the program itself and the tapes of the rewards are left out.")]
+pub(crate) struct BenchPeflArgs {
+    #[command(flatten)]
+    pub(crate) config: BenchConfigArgs,
+    /// The step with the gradient, of 20 of which the rollout begins with the 15th: from 1 to 10
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=10))]
+    pub(crate) t_prime: u32,
+    /// What the gradient tape keeps of U-Net and decoder
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) tape: TapeArg,
+    /// Rank of the branches beside the projections of attention
+    #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) rank: u32,
+    #[command(flatten)]
+    pub(crate) run: BenchRunArgs,
+}
+
+/// What a gradient tape keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TapeArg {
+    /// The inputs of blocks, which are computed again on the way back
+    #[default]
+    Inputs,
+    /// Everything
+    Whole,
 }
 
 /// Time whole edits: with --config one that fills the model's canvas, else one of 128 x 128 px in a photograph of

@@ -78,10 +78,14 @@ pub(crate) struct DataPromptsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   byteedit data candidates --out feedback/train
-  byteedit data candidates --out feedback/held-out --set split=validation --set seed=1 --set n_tasks=500")]
+  byteedit data candidates --out feedback/held-out --set split=validation --set seed=1 --set n_tasks=500
+  byteedit data candidates --out feedback/both --also runs/base/model")]
 pub(crate) struct DataCandidatesArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    /// Another model of the same resolution that answers every task too, in the same ways; may be given again
+    #[arg(long, value_name = "mini|DIR")]
+    pub(crate) also: Vec<String>,
     /// The folder of the collection: tasks.jsonl and pictures/, made or gone on with
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -205,28 +209,49 @@ pub(crate) struct DataExportArgs {
     pub(crate) json: bool,
 }
 
-/// Describe the edits of a collection by what a program sees in them: a true caption and a wrong one for each, what an
-/// alignment reward learns from
+/// Find pictures that fit their captions badly, and pair each with a true caption and wrong ones, what an alignment reward
+/// learns from: the edits of a collection, by what a program sees in them, or any pictures, by CLIP and by better captions
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  byteedit data align feedback/train")]
+#[command(after_help = "Examples:
+  byteedit data align feedback/train
+  byteedit data align pictures/ --clip clip-vit-large-patch14/ --better-captions better.jsonl --skip-bad 10
+  byteedit data align pictures/ --clip clip/ --better-captions better.jsonl --set max_score=1 --set lowest_share=0.2
+
+Keys of --config and --set, for pictures: max_score, lowest_share, min_score, min_gain, min_margin, n_wrong, n_near,
+held_out_percent. Scores are cosines. Near pictures exchange their better captions by twos, and given captions that fit stand
+against better ones of others; `by_style` of the report says how much can be told without looking, 0.5 at best.")]
 pub(crate) struct DataAlignArgs {
-    /// The folder of the collection; align.jsonl is written beside its tasks.jsonl
+    /// The folder of a collection, or with --clip one of pictures with metadata.jsonl; align.jsonl is written into it
     #[arg(value_name = "DIR")]
-    pub(crate) collection: PathBuf,
-    /// How sure the program must be of what it sees
+    pub(crate) folder: PathBuf,
+    /// How sure the program must be of what it sees; for a collection
     #[arg(long, value_name = "PROBABILITY", default_value_t = 0.3, allow_negative_numbers = true,
-        value_parser = not_negative)]
+        value_parser = not_negative, conflicts_with = "clip")]
     pub(crate) min_confidence: f64,
-    /// Wrong captions of each picture
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    /// Wrong captions of each picture; for a collection
+    #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "clip")]
     pub(crate) n_wrong: usize,
-    /// Who says what the pictures show: `built-in`, or a folder that `train annotator` wrote
-    #[arg(long, value_name = "built-in|DIR", default_value = ANNOTATOR)]
+    /// Who says what the pictures show: `built-in`, or a folder that `train annotator` wrote; for a collection
+    #[arg(long, value_name = "built-in|DIR", default_value = ANNOTATOR, conflicts_with = "clip")]
     pub(crate) annotator: String,
-    /// A pack other than the built-in one
-    #[arg(long, value_name = "FILE")]
+    /// A pack other than the built-in one; for a collection
+    #[arg(long, value_name = "FILE", conflicts_with = "clip")]
     pub(crate) world: Option<PathBuf>,
+    /// The CLIP that says how well captions fit: a folder with a `CLIPModel` of transformers' layout and its tokenizer
+    #[arg(long, value_name = "DIR", requires = "better_captions")]
+    pub(crate) clip: Option<PathBuf>,
+    /// Better captions for some of the pictures: a .jsonl file with `file_name` and `text` on each line, as metadata.jsonl
+    #[arg(long, value_name = "FILE", requires = "clip")]
+    pub(crate) better_captions: Option<PathBuf>,
+    /// A JSON file whose values are put over the defaults; unknown keys are refused; with --clip
+    #[arg(long, value_name = "FILE", requires = "clip")]
+    pub(crate) config: Option<PathBuf>,
+    /// One value over the defaults and --config, such as `max_score=0.2`; with --clip
+    #[arg(long, value_name = "KEY=VALUE", requires = "clip")]
+    pub(crate) set: Vec<String>,
+    /// Leave out and list up to N bad lines in each of both files, also those whose pictures cannot be read; with --clip
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "clip")]
+    pub(crate) skip_bad: usize,
     /// Where to compute: cpu, or a backend this program was built with
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,

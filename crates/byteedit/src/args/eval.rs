@@ -25,6 +25,7 @@ pub(crate) const JUDGE: &str = "built-in";
 pub(crate) enum EvalVerb {
     World(EvalWorldArgs),
     Compare(EvalCompareArgs),
+    Guidance(EvalGuidanceArgs),
     Reward(EvalRewardArgs),
 }
 
@@ -92,12 +93,18 @@ pub(crate) struct EvalWorldArgs {
   byteedit eval compare --arm base=mini --arm a=runs/a/model --arm b=runs/b/model --pair b,a --pair b,base --split test
 
 The first arm is the reference: it is painted from two seeds, and what differs by no more than another seed changes in the
-median is the same.")]
+median is the same.
+
+What was measured is kept in DIR/answers: a comparison that was stopped goes on by the same command, and one with another arm
+or more samples measures only what is new. An arm whose model or settings have changed begins anew, and it is said so.")]
 pub(crate) struct EvalCompareArgs {
     /// What to compare, at least twice: a name, then `mini` or a model folder, then steps and guidance of edit and outpaint
     /// if they are not to be the model's own
     #[arg(long, value_name = "NAME=MODEL[@STEPS[:GUIDANCE]]", required = true)]
     pub(crate) arm: Vec<ArmArg>,
+    /// The guidance.json of `eval guidance`, for all arms that name none themselves
+    #[arg(long, value_name = "FILE")]
+    pub(crate) guidance_from: Option<PathBuf>,
     /// Two arms to compare, the one that is called better or worse first; may be given again (default: every later arm with
     /// the first)
     #[arg(long, value_name = "NAME,NAME")]
@@ -132,8 +139,8 @@ pub(crate) struct EvalCompareArgs {
     /// The seed of samples and noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Folder for compare.json, compare.md, compare-timing.json and a contact sheet for each section; what an earlier
-    /// comparison wrote is replaced
+    /// Folder for compare.json, compare.md, compare-timing.json, a contact sheet for each section, and the answers; what an
+    /// earlier comparison wrote is replaced, but for answers that still hold
     #[arg(long, value_name = "DIR", default_value = "eval-compare")]
     pub(crate) out: PathBuf,
     /// A pack other than the built-in one
@@ -143,6 +150,52 @@ pub(crate) struct EvalCompareArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// Print the report as JSON instead of the tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Choose, from one grid, how strongly each of several models is to follow prompts: where the judge sees most edits come true
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  byteedit eval guidance --arm base=mini@20 --arm fast=mini@8 --out eval/guidance
+  byteedit eval guidance --arm base=mini@20 --arm pefl=runs/pefl/model@20 --grid 1,2,3,5 --samples 256
+  byteedit eval compare --arm base=mini@20 --arm fast=mini@8 --guidance-from eval/guidance/guidance.json --split test
+
+The test split is refused: what was chosen on it would flatter what is reported of it. What was measured is kept in
+DIR/answers, and the same command goes on from there.")]
+pub(crate) struct EvalGuidanceArgs {
+    /// For what to choose; may be given again: a name, then `mini` or a model folder, then steps if they are not to be the
+    /// model's own
+    #[arg(long, value_name = "NAME=MODEL[@STEPS]", required = true)]
+    pub(crate) arm: Vec<ArmArg>,
+    /// The scales, the smallest first, with commas between; of equally good ones the smallest is chosen
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,1.5,2,3,4,6",
+        allow_negative_numbers = true, value_parser = not_negative)]
+    pub(crate) grid: Vec<f64>,
+    /// validation, or train
+    #[arg(long, value_enum, default_value_t = SplitArg::Validation)]
+    pub(crate) split: SplitArg,
+    /// Edits that each arm is asked for at each scale
+    #[arg(long, value_name = "N", default_value_t = 128, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) samples: u32,
+    /// Who says what the pictures show: `built-in`, or a folder that `train judge` wrote
+    #[arg(long, value_name = "built-in|DIR", default_value = JUDGE)]
+    pub(crate) judge: String,
+    /// The seed of samples and noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder for guidance.json, guidance.md and the answers; what an earlier choice wrote is replaced, but for answers that
+    /// still hold
+    #[arg(long, value_name = "DIR", default_value = "eval-guidance")]
+    pub(crate) out: PathBuf,
+    /// A pack other than the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) world: Option<PathBuf>,
+    /// Where to compute: cpu, or a backend this program was built with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Print the choice as JSON instead of the table
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -18,15 +18,17 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use arm::ArmArg;
 pub(crate) use bench::{
-    BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchRewardArgs, BenchRunArgs,
-    BenchSelectArgs, BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs, BenchVerb, DtypeArg, PassArg,
-    RewardNetworkArg, TrainPartArg, VaePartArg,
+    BenchArgs, BenchConfigArgs, BenchConvArgs, BenchEditArgs, BenchKernelArgs, BenchPeflArgs,
+    BenchRewardArgs, BenchRunArgs, BenchSelectArgs, BenchTrainStepArgs, BenchUnetArgs, BenchVaeArgs,
+    BenchVerb, DtypeArg, PassArg, RewardNetworkArg, TapeArg, TrainPartArg, VaePartArg,
 };
 pub(crate) use data::{
     ANNOTATOR, DataAlignArgs, DataAnnotateArgs, DataArgs, DataCandidatesArgs, DataCheckArgs, DataExportArgs,
     DataImportArgs, DataPromptsArgs, DataVerb, ExportArg, ImportArg,
 };
-pub(crate) use eval::{EvalArgs, EvalCompareArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, JUDGE};
+pub(crate) use eval::{
+    EvalArgs, EvalCompareArgs, EvalGuidanceArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, JUDGE,
+};
 pub(crate) use paint::{
     EditArgs, EraseArgs, MaskModeArg, ModelArgs, OutpaintArgs, OutputArgs, PaintArgs, RunArgs,
 };

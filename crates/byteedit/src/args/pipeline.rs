@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 /// Run a whole chain of this program's commands, each only where its result is not current, and show all on one page;
-/// what was stopped goes on by the same command (a stage that cannot, such as a comparison, begins again)
+/// what was stopped goes on by the same command (a stage that cannot, such as `eval reward`, begins again)
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   byteedit pipeline configs/tiny/pipeline.json --out runs/tiny
@@ -16,10 +16,13 @@ CONFIG is a JSON object with a `title` and `stages`, a list of objects: `name`; 
 the command without the word byteedit; `needs`, names of earlier stages; `show`, files for the page, from DIR. In `args`
 {out} stands for DIR and {config} for the folder of CONFIG.
 
-A stage is current as long as its arguments, the files that they name outside of DIR, the stages that it needs and the
-version of this program are what they were when it ended; folders outside of DIR are not looked into. DIR/.stages has what is known of each: to do a stage again,
+A stage is current as long as its arguments, the files and folders that they name outside of DIR (but for what --run or --out
+names), the stages that it needs and the version of this program are what they were when it began. Of folders, files above
+64 MiB count by size and time of change, all others by content. DIR/.stages has what is known of each: to do a stage again,
 remove DIR/.stages/NAME.json. Nothing else is ever deleted or started anew: run folders refuse other settings, and then
-the message says which one to remove.")]
+the message says which one to remove.
+
+Ctrl-C has the stage that runs save and end; pressed again, it ends the stage at once.")]
 pub(crate) struct PipelineArgs {
     /// The file of the stages
     #[arg(value_name = "CONFIG")]

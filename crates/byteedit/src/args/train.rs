@@ -162,6 +162,9 @@ pub(crate) struct TrainCoherentArgs {
     /// The autoencoder that true and generated pictures go through: `mini`, or a folder with one
     #[arg(long, value_name = "mini|DIR", default_value = "mini")]
     pub(crate) vae: String,
+    /// Leave out and list up to N bad lines in each file
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) skip_bad: usize,
 }
 
 /// What both rewards that rank take.

@@ -76,7 +76,7 @@ pub(crate) fn run() -> anyhow::Result<ExitStatus> {
 fn is_training(verb: &Verb) -> bool {
     match verb {
         Verb::Train(_) => true,
-        Verb::Bench(args) => matches!(args.verb, BenchVerb::TrainStep(_)),
+        Verb::Bench(args) => matches!(args.verb, BenchVerb::TrainStep(_) | BenchVerb::Pefl(_)),
         _ => false,
     }
 }

@@ -108,6 +108,21 @@ fn rewards_are_timed_forward_and_back_to_the_pixels() {
 }
 
 #[test]
+fn a_step_of_feedback_learning_is_timed_in_its_parts_beside_the_memory_foretold() {
+    for tape in ["inputs", "whole"] {
+        let cases = cases(&["pefl", "--t-prime", "9", "--rank", "2", "--batch", "2", "--tape", tape]);
+        let [case] = &cases[..] else { panic!("{cases:?}") };
+        let shape = &case["shape"];
+        assert_eq!((&shape["side"], &shape["t_prime"]), (&RESOLUTION.into(), &9.into()));
+        assert_eq!(shape["lora"]["rank"], 2);
+        let parts = ["rollout", "gradient"].map(|part| number(&case["parts"][part], "min"));
+        assert!(parts.iter().all(|seconds| *seconds > 0.0), "{parts:?}");
+        assert!(parts.iter().sum::<f64>() <= number(&case["seconds"], "max"), "{case}");
+        assert!(number(case, "foretold_bytes") > number(case, "weights_bytes"));
+    }
+}
+
+#[test]
 fn a_whole_edit_is_timed_in_its_parts() {
     let cases = cases(&["edit", "--steps", "2"]);
     let [case] = &cases[..] else { panic!("{cases:?}") };

@@ -1,10 +1,17 @@
-//! `data`: candidates, what a simulated annotator says of them, and whether a file can be trained on.
+//! `data`: candidates, what a simulated annotator says of them, captions, and whether a file can be trained on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
-use serde_json::Value;
+use burn::tensor::Device;
+use byteedit_models::clip::CLIPModel;
+use byteedit_models::unet::UNet2DConditionModel;
+use byteedit_nn::Init;
+use serde_json::{Value, json};
 
-use crate::workbench::{Answer, Workbench, is_partial};
+use crate::tiny_model;
+use crate::workbench::{Answer, Workbench, is_partial, model, photo};
 
 /// Four tasks, three answers each, by a model of random weights.
 fn collect(bench: &Workbench, out: &str, n_tasks: usize) {
@@ -58,6 +65,38 @@ fn a_collection_that_was_cut_off_goes_on_to_the_same_records() {
     let arguments = ["data", "candidates", "--out", "cut", "--set", "seed=5"];
     refused(&bench.run_tiny(&arguments), &["another configuration", "`seed`"]);
     assert!(!bench.files().iter().any(|path| is_partial(path)));
+}
+
+#[test]
+fn several_models_answer_the_same_tasks() {
+    let bench = Workbench::new();
+    let other = bench.model_copy("other");
+    let unet = fs::read_to_string(bench.path("other/unet/config.json")).unwrap();
+    let mut init = Init::seeded(&Device::flex(), 9);
+    let folder = bench.path("other");
+    let unet: Value = serde_json::from_str(&unet).unwrap();
+    tiny_model::save::<UNet2DConditionModel>(&unet, &folder, "unet", &mut init);
+    let generators = r#"generators=[{"sampler":"ddim","n_steps":1,"guidance_scale":1.0,"temperature":1.0}]"#;
+    let collect = |more: &[&str]| {
+        let arguments = ["data", "candidates", "--out", "both", "--set", "n_tasks=3", "--set", generators];
+        bench.run_tiny(&[&arguments[..], more].concat())
+    };
+    refused(&collect(&[]), &["`generators` is 1"]);
+    refused(&collect(&["--also", &model()]), &["`a model` is ", "given once"]);
+    collect(&["--also", &other]).done();
+    let mut seeds = BTreeSet::new();
+    for task in lines(&bench, "both/tasks.jsonl") {
+        let candidates = task["candidates"].as_array().unwrap();
+        let names: Vec<&str> = candidates.iter().map(|one| one["model"].as_str().unwrap()).collect();
+        assert!(names.len() == 2 && names[0] != "other" && names[1] == "other", "{names:?}");
+        seeds.extend(candidates.iter().map(|one| one["seed"].as_u64().unwrap()));
+    }
+    assert_eq!(seeds.len(), 6);
+    let [one, another] =
+        ["000000-0", "000000-1"].map(|name| bench.path(&format!("both/pictures/{name}.png")));
+    assert!(fs::read(one).unwrap() != fs::read(another).unwrap());
+    refused(&collect(&["--also", "nowhere"]), &["there is no model folder nowhere"]);
+    bench.run(&["data", "annotate", "both"]).done();
 }
 
 #[test]
@@ -163,6 +202,115 @@ fn what_was_collected_makes_a_reward_that_scores_and_is_examined() {
     }
     // Its folder is a run's, and no collection nor a classifier's.
     refused(&bench.run(&["train", "export", "run", "--out", "out"]), &["`train reward`"]);
+}
+
+/// A CLIP of random weights in the folder `clip`, with the tokenizer of the tiny model.
+fn write_clip(bench: &Workbench) {
+    let model = model();
+    let tokenizer = Path::new(&model).join("tokenizer");
+    let vocab = fs::read_to_string(tokenizer.join("vocab.json")).unwrap();
+    let n_tokens = serde_json::from_str::<BTreeMap<String, usize>>(&vocab).unwrap().len();
+    let sizes = json!({
+        "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    });
+    let (mut text, mut vision) = (sizes.clone(), sizes);
+    text["vocab_size"] = n_tokens.into();
+    text["max_position_embeddings"] = tiny_model::MAX_LENGTH.into();
+    text["eos_token_id"] = (n_tokens - 1).into();
+    (vision["image_size"], vision["patch_size"]) = (8.into(), 4.into());
+    let config = json!({ "text_config": text, "vision_config": vision, "projection_dim": 8 });
+    let mut init = Init::seeded(&Device::flex(), 5);
+    tiny_model::save::<CLIPModel>(&config, &bench.path(""), "clip", &mut init);
+    for name in ["vocab.json", "merges.txt", "tokenizer_config.json"] {
+        fs::copy(tokenizer.join(name), bench.path("clip").join(name)).unwrap();
+    }
+}
+
+/// Sixteen pictures of ducks, one of which is no picture, and better captions for all of them.
+fn with_pictures() -> Workbench {
+    let bench = Workbench::new();
+    write_clip(&bench);
+    fs::create_dir(bench.path("pictures")).unwrap();
+    for at in 0..16 {
+        bench.png(&format!("pictures/{at}.png"), &photo(20 + at, 24));
+    }
+    bench.write("pictures/3.png", "no picture");
+    let captions = |what: &str, last: &str| {
+        let caption = |at: usize| json!({ "file_name": format!("{at}.png"), "text": format!("{what} {at}") });
+        let captions = (0..16).map(|at| caption(at).to_string());
+        let lines: Vec<String> = captions.chain([last.to_owned()]).collect();
+        lines.join("\n")
+    };
+    bench.write("pictures/metadata.jsonl", captions("a duck", "nonsense"));
+    bench.write("better.jsonl", captions("a red apple", r#"{"file_name": "none.png", "text": "a hat"}"#));
+    bench
+}
+
+#[test]
+fn pictures_that_fit_their_captions_badly_get_better_ones_that_a_reward_learns_from() {
+    let bench = with_pictures();
+    let align = |more: &[&str]| {
+        let arguments = ["data", "align", "pictures", "--clip", "clip", "--better-captions", "better.jsonl"];
+        bench.run(&[&arguments[..], more].concat())
+    };
+    refused(&align(&[]), &["metadata.jsonl:17: "]);
+    refused(&align(&["--skip-bad", "1"]), &["metadata.jsonl:4: ", "3.png", "1 bad lines before it"]);
+    // Cosines of random weights say nothing, so none is asked for.
+    let any = ["max_score=1", "min_score=-1", "min_gain=-2", "min_margin=-2"].map(|value| ["--set", value]);
+    let any = [&["--skip-bad", "2", "--json"], any.as_flattened()].concat();
+    let answer = align(&any).done();
+    let unknown = "better.jsonl:17: none.png is none of the 16 pictures";
+    for part in ["metadata.jsonl:17: ", "metadata.jsonl:4: ", unknown] {
+        assert!(answer.stderr.contains(part), "{}", answer.stderr);
+    }
+    // No picture fits, so nothing stands against the style of the better captions.
+    assert!(answer.stderr.contains("told by the style of the captions alone"), "{}", answer.stderr);
+    let (answer, records) = (answer.json(), lines(&bench, "pictures/align.jsonl"));
+    assert_eq!(answer["measure"], "clipscore/clip/cos");
+    assert_eq!(answer["output"], "pictures/align.jsonl");
+    let report = &answer["report"];
+    assert_eq!((&report["n_pictures"], &report["n_corrected"], records.len()), (&15.into(), &15.into(), 15));
+    let mut n_exchanged = 0;
+    for record in &records {
+        let better = record["better"].as_str().unwrap();
+        let worse = record["worse"].as_array().unwrap().iter();
+        let worse: Vec<&str> = worse.map(|caption| caption.as_str().unwrap()).collect();
+        assert!(better.starts_with("a red apple ") && worse[0].starts_with("a duck "), "{record}");
+        assert!(worse[1..].iter().all(|it| it.starts_with("a red apple ") && *it != better), "{record}");
+        n_exchanged += worse.len() - 1;
+    }
+    assert_eq!(report["n_exchanged"], n_exchanged);
+
+    let mut train =
+        vec!["train", "reward", "alignment", "--run", "run", "--captions", "pictures/align.jsonl"];
+    train.extend(SMALL.iter().chain(&["p_world=0", "p_captions=1"]).flat_map(|value| ["--set", value]));
+    let trained = bench.run(&train).done();
+    assert!(trained.stderr.contains("learns what clip-align thinks"), "{}", trained.stderr);
+}
+
+#[test]
+fn what_captions_cannot_be_made_of_is_named() {
+    let bench = with_pictures();
+    let align = |more: &[&str]| bench.run(&[&["data", "align", "pictures"], more].concat());
+    let both = ["--clip", "clip", "--better-captions", "better.jsonl"];
+    let with = |more: &[&str]| align(&[&both[..], more].concat());
+    refused(&align(&["--clip", "clip"]), &["--better-captions"]);
+    refused(&align(&["--better-captions", "better.jsonl"]), &["--clip"]);
+    refused(&align(&["--skip-bad", "1"]), &["--clip"]);
+    refused(&with(&["--n-wrong", "3"]), &["cannot be used with"]);
+    refused(&with(&["--set", "max_score=22"]), &["`max_score` is 22"]);
+    refused(&with(&["--set", "max_scor=0.2"]), &["unknown field `max_scor`"]);
+    refused(&align(&["--clip", "pictures", "--better-captions", "better.jsonl"]), &["pictures/config.json"]);
+    refused(&align(&["--clip", "clip", "--better-captions", "none.jsonl"]), &["metadata.jsonl:17: "]);
+    let none = ["--clip", "clip", "--better-captions", "none.jsonl", "--skip-bad", "2"];
+    refused(&align(&none), &["none.jsonl"]);
+    // No caption is as bad as that.
+    let unseen = ["--skip-bad", "2", "--set", "max_score=-1"];
+    refused(&with(&unseen), &["the number of pictures with a better caption", "0 of 15"]);
+    assert!(!bench.path("pictures/align.jsonl").exists());
+    let network = json!({ "_class_name": "CoherentReward", "side": 8 });
+    bench.write("clip/config.json", network.to_string());
+    refused(&with(&[]), &["clip holds `CoherentReward`, but `CLIPModel` is needed"]);
 }
 
 #[test]

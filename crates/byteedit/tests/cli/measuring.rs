@@ -83,8 +83,10 @@ fn a_comparison_writes_what_it_prints() {
     for name in ["compare.md", "compare-timing.json", "compare-edit.png", "compare-outpaint-free.png"] {
         assert!(bench.path("eval-compare").join(name).is_file(), "{name}");
     }
-    // Asked again, it says the same.
-    assert_eq!(bench.run(&arguments).done().stdout, tables.stdout);
+    // Asked again, it says the same without painting anything.
+    let again = bench.run(&arguments).done();
+    assert_eq!(again.stdout, tables.stdout);
+    assert!(again.stderr.contains("the arm two goes on after 6 answers"), "{}", again.stderr);
     let more = ["--pair", "two,again", "--pair", "again,one", "--json", "--out", "pairs"];
     let json = bench.run(&[&arguments[..], &more].concat()).done().json();
     let written: serde_json::Value =
@@ -99,6 +101,81 @@ fn a_comparison_writes_what_it_prints() {
     assert_eq!(pair["scores"]["structure"]["counts"], serde_json::json!({ "good": 0, "same": 3, "bad": 0 }));
     assert_eq!(pair["scores"]["coherence"]["win_rate"]["mean"], 0.5);
     assert!(!bench.files().iter().any(|path| is_partial(path)));
+}
+
+#[test]
+fn a_comparison_goes_on_with_what_is_valid_still() {
+    let bench = Workbench::new();
+    let model = bench.model_copy("model");
+    let compare = |steps: &str| {
+        let [one, two] = [("one", "1"), ("two", steps)].map(|(name, n)| format!("{name}={model}@{n}"));
+        let arms = ["eval", "compare", "--arm", &one, "--arm", &two, "--sections", "erase", "--samples", "3"];
+        bench.run(&arms).done()
+    };
+    let whole = compare("1");
+    let answers = bench.path("eval-compare/answers/two.jsonl");
+    let lines = fs::read_to_string(&answers).unwrap();
+    assert_eq!(lines.lines().count(), 4);
+    // A part of a line is none.
+    fs::write(&answers, &lines[..lines.len() - 9]).unwrap();
+    let resumed = compare("1");
+    assert_eq!(resumed.stdout, whole.stdout);
+    for says in ["the arm one goes on after 3 answers", "the arm two goes on after 2 answers"] {
+        assert!(resumed.stderr.contains(says), "{says} in {}", resumed.stderr);
+    }
+    assert_eq!(fs::read_to_string(&answers).unwrap().lines().count(), 6);
+    let other = compare("2");
+    for says in ["the arm one goes on after 3", "the arm two begins anew", "what has changed: settings"] {
+        assert!(other.stderr.contains(says), "{says} in {}", other.stderr);
+    }
+    // What is no weight counts too.
+    bench.write("model/notes.txt", "It is another model now.");
+    let other = compare("2");
+    assert!(other.stderr.contains("the arm one begins anew"), "{}", other.stderr);
+    assert!(other.stderr.contains("what has changed: files"), "{}", other.stderr);
+}
+
+#[test]
+fn guidance_is_chosen_on_validation_and_taken_by_a_comparison() {
+    let bench = Workbench::new();
+    let [one, two] = [("one", "1"), ("two", "2")].map(|(name, steps)| format!("{name}={}@{steps}", model()));
+    let arms = ["--arm", &one, "--arm", &two];
+    let grid = ["--grid", "1,2.5", "--samples", "3"];
+    let guidance = [&["eval", "guidance"][..], &arms, &grid].concat();
+    let choice = bench.run(&[&guidance[..], &["--json"]].concat()).done().json();
+    let written: serde_json::Value =
+        serde_json::from_slice(&fs::read(bench.path("eval-guidance/guidance.json")).unwrap()).unwrap();
+    assert_eq!(written, choice);
+    assert_eq!(choice["arms"][1]["judge_top_1"].as_array().unwrap().len(), 2);
+    let table = bench.run(&guidance).done();
+    assert!(table.stdout.contains("| two | "), "{}", table.stdout);
+    assert!(table.stderr.contains("the arm two-at-2.5 goes on after 3 answers"), "{}", table.stderr);
+
+    let compare = ["--sections", "edit", "--samples", "2", "--diverse", "0", "--split", "test", "--json"];
+    let compare = [&["eval", "compare"][..], &arms, &compare].concat();
+    let from = ["--guidance-from", "eval-guidance/guidance.json"];
+    let report = bench.run(&[&compare[..], &from].concat()).done().json();
+    for arm in 0..2 {
+        let [chosen, taken] = [&choice, &report].map(|json| &json["arms"][arm]["settings"]["guidance"]);
+        assert_eq!(chosen, taken);
+    }
+    // An arm that names its own keeps it; one of other settings has none.
+    let own = format!("own={}@1:1.25", model());
+    let report = bench.run(&[&compare[..], &from, &["--arm", &own, "--out", "own"]].concat()).done().json();
+    assert_eq!(report["arms"][2]["settings"]["guidance"]["edit"], 1.25);
+    let [other, nobody] = ["one", "x"].map(|name| format!("{name}={}@3", model()));
+    let arms = ["eval", "compare", "--arm", &two, "--arm", &other, "--out", "never"];
+    for (more, says) in [
+        ([&arms[..], &from].concat(), "was chosen for other weights or settings"),
+        ([&arms[..4], &arms[6..], &from, &["--arm", &nobody]].concat(), "for the arm x, but for one, two"),
+        ([&guidance[..], &["--split", "test", "--out", "never"]].concat(), "`split` is test"),
+        ([&guidance[..], &["--grid", "2,1", "--out", "never"]].concat(), "the smallest first"),
+        (vec!["eval", "guidance", "--arm", &own, "--out", "never"], "the arm own has a guidance"),
+    ] {
+        let answer = bench.run(&more);
+        assert!(answer.code == 2 && answer.stderr.contains(says), "{more:?}: {}", answer.stderr);
+        assert!(!bench.path("never").exists(), "{more:?}");
+    }
 }
 
 #[test]

@@ -170,6 +170,40 @@ fn an_interrupted_pipeline_goes_on_within_its_stage() {
     expect(&bench.run(&[&RUN[..], &["--json"]].concat()).done(), &[("vae", "ran"), ("last", "ran")]);
 }
 
+#[test]
+#[cfg(unix)]
+fn a_second_interrupt_ends_the_stage_too() {
+    use std::process::Command;
+
+    let bench = Workbench::new();
+    bench.write("vae.json", vae_config(200).to_string());
+    let vae = ["train", "vae", "--run", "{out}/vae", "--config", "{config}/vae.json"];
+    let stages = [stage("vae", &vae, &[], &[])];
+    bench.write("pipeline.json", json!({"title": "Long", "stages": stages}).to_string());
+    let child = start_and_wait(&bench, &RUN, &bench.path("out/vae"), 5);
+    for _ in 0..2 {
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    // Nobody holds the stage's folder any more, so that the same command goes on.
+    expect(&bench.run(&[&RUN[..], &["--json"]].concat()).done(), &[("vae", "ran")]);
+}
+
+#[test]
+fn a_folder_that_has_changed_is_looked_into_again() {
+    let bench = Workbench::new();
+    let model = bench.model_copy("model");
+    let stages = [stage("look", &["inspect", "{config}/model", "--json"], &[], &[])];
+    bench.write("pipeline.json", json!({"title": "One", "stages": stages}).to_string());
+    let run = || bench.run(&[&RUN[..], &["--json"]].concat()).done();
+    expect(&run(), &[("look", "ran")]);
+    expect(&run(), &[("look", "current")]);
+    bench.write(&format!("{model}/notes.txt"), "It has been read.");
+    expect(&run(), &[("look", "ran")]);
+    expect(&run(), &[("look", "current")]);
+}
+
 /// From the built-in model to a comparison of four arms: every verb of the loop, with nothing between them but files.
 #[test]
 fn the_whole_loop_runs_as_small_as_it_gets() {

@@ -77,6 +77,8 @@ fn what_cannot_be_measured_is_named() {
     let bench = bench();
     bench.write("ties.jsonl", ["same"; 3].iter().enumerate().map(line).collect::<String>());
     bench.write("lost.jsonl", line((0, &"good")).replace("1.png", "2.png"));
+    bench.write("one-sided.jsonl", ["good"; 9].iter().enumerate().map(line).collect::<String>());
+    bench.write("repeated.jsonl", line((0, &"good")) + &line((0, &"bad")));
     bench.write("empty.jsonl", "");
     let refused = |file: &str, more: &[&str], says: &str| {
         let before = bench.files();
@@ -88,6 +90,12 @@ fn what_cannot_be_measured_is_named() {
     refused("missing.jsonl", &["--reward", "seen"], "missing.jsonl");
     refused("empty.jsonl", &["--reward", "seen"], "empty.jsonl: there is no record");
     refused("ties.jsonl", &["--reward", "seen"], "all 3 judged pairs are ties");
+    refused(
+        "one-sided.jsonl",
+        &["--reward", "seen"],
+        "one-sided: the first candidate always wins, in 9 of 9",
+    );
+    refused("repeated.jsonl", &["--reward", "seen"], "repeated.jsonl:2: task 0 by nobody named is on line 1");
     refused("lost.jsonl", &["--reward", "seen"], "lost.jsonl:1: there is no file 2.png");
     refused("records.jsonl", &["--reward", "beauty"], "choose aesthetic, alignment or coherent");
     refused("records.jsonl", &["--reward", "seen", "--vae", "."], "holds no autoencoder");

@@ -95,6 +95,8 @@ fn prompt_and_mask_count_where_the_reward_sees_them() {
     assert!(line["prompt"] == "" && stderr.contains("empty prompt"), "{line}, {stderr}");
     let (_, line, stderr) = of(&["asked", "--prompt", "a red apple"]);
     assert!(line["prompt"] == "a red apple" && stderr.is_empty(), "{line}, {stderr}");
+    let (_, _, stderr) = of(&["asked", "--prompt", "a red apple a red apple a red apple"]);
+    assert!(stderr.contains("is longer than the 8 tokens that asked reads"), "{stderr}");
 }
 
 #[test]
@@ -156,6 +158,8 @@ fn what_cannot_be_scored_is_named() {
     );
     refused(&bench, &["photo.png", "--reward", "none"], "neither config.json nor ImageReward.pt");
     refused(&bench, &["none", "--reward", "seen"], "none holds no picture");
+    bench.write("empty.jsonl", "\n");
+    refused(&bench, &["empty.jsonl", "--reward", "asked"], "empty.jsonl holds no record");
     refused(&bench, &["missing.png", "--reward", "seen"], "missing.png cannot be read; check the name");
     refused(
         &bench,

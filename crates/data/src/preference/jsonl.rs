@@ -41,6 +41,19 @@ impl Reader {
         self.skipped.errors()
     }
 
+    /// Passes over a line that was read, for what is wrong beyond it, such as a picture that is missing.
+    ///
+    /// # Errors
+    /// [`DataError::Line`] or [`DataError::TooManyBad`] if it is one too many.
+    pub fn pass_over(&mut self, line: usize, reason: String) -> Result<()> {
+        self.skipped.pass_over(&self.lines.path, line, reason)
+    }
+
+    /// What was passed over, for more of the file to be.
+    pub fn into_skipped(self) -> Skipped {
+        self.skipped
+    }
+
     /// Reads on to the next usable line.
     fn advance(&mut self) -> Option<Result<Numbered>> {
         loop {
@@ -207,6 +220,18 @@ mod tests {
         let message = reader.next().unwrap().unwrap_err().to_string();
         assert!(message.contains("jsonl:3: ") && message.contains("1 bad lines before it"), "{message}");
         assert!(reader.next().is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_beyond_a_line_counts_as_a_bad_one() {
+        let (_folder, path) = file(&["1", GOOD, GOOD]);
+        let mut reader = Reader::open(&path, SkipBad { limit: 2 }).unwrap();
+        let first = reader.next().unwrap().unwrap();
+        reader.pass_over(first.line, "its picture is missing".to_owned()).unwrap();
+        let second = reader.next().unwrap().unwrap();
+        let message = reader.pass_over(second.line, "so is this one's".to_owned()).unwrap_err().to_string();
+        assert!(message.contains("jsonl:3: so is this one's; 2 bad lines before it"), "{message}");
+        assert!(reader.into_skipped().errors()[1].to_string().contains("jsonl:2: its picture is missing"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Bad lines and entries that are passed over, up to a number.
 
+use std::path::Path;
+
 use crate::{DataError, Result};
 
 /// How many bad lines or entries are passed over before one is an error.
@@ -32,7 +34,7 @@ impl Skipped {
     /// # Errors
     /// [`DataError::TooManyBad`] for one bad line or entry too many, itself where none may be passed over; and what is
     /// wrong with something else than one line or entry.
-    pub(super) fn pass<T>(&mut self, outcome: Result<T>) -> Result<Option<T>> {
+    pub fn pass<T>(&mut self, outcome: Result<T>) -> Result<Option<T>> {
         let bad = match outcome {
             Ok(good) => return Ok(Some(good)),
             Err(bad @ (DataError::Line { .. } | DataError::Foreign { .. })) => bad,
@@ -47,6 +49,15 @@ impl Skipped {
             0 => Err(bad),
             _ => Err(DataError::TooManyBad { first: Box::new(bad), limit }),
         }
+    }
+
+    /// Passes over a line of the file `path`, counted from 1.
+    ///
+    /// # Errors
+    /// As [`Skipped::pass`], if it is one too many.
+    pub fn pass_over(&mut self, path: &Path, line: usize, reason: String) -> Result<()> {
+        let bad = DataError::Line { path: path.to_owned(), line, reason };
+        self.pass(Err::<(), _>(bad)).map(drop)
     }
 }
 
@@ -71,5 +82,15 @@ mod tests {
         assert!(message.contains("entry 2: it is bad; 1 bad lines before it were skipped"), "{message}");
         let message = Skipped::default().pass(bad("entry 0")).unwrap_err().to_string();
         assert_eq!(message, "a.json: entry 0: it is bad");
+    }
+
+    #[test]
+    fn lines_are_passed_over_by_name() {
+        let mut skipped = Skipped::new(SkipBad { limit: 1 });
+        let mut pass_over = |line| skipped.pass_over(Path::new("a.jsonl"), line, "it is bad".to_owned());
+        pass_over(3).unwrap();
+        let message = pass_over(5).unwrap_err().to_string();
+        assert!(message.contains("a.jsonl:5: it is bad; 1 bad lines before it"), "{message}");
+        assert_eq!(skipped.errors()[0].to_string(), "a.jsonl:3: it is bad");
     }
 }

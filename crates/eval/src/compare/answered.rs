@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use byteedit_data::World;
 use byteedit_image::{UnitImage, seam};
+use serde::{Deserialize, Serialize};
 
 use super::score::Score;
+use crate::bootstrap::nine_digits;
 use crate::case::Case;
 use crate::judge::{Judge, Labels, Opinion};
 use crate::judging::{Opinions, add_verdicts, opinions_of};
@@ -17,11 +19,21 @@ use crate::section::Section;
 pub(super) type Scores = [f64; Score::ALL.len()];
 
 /// What was measured of an answer to one case.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Answered {
     pub(super) scores: Scores,
     /// As far as they are defined.
     pub(super) metrics: BTreeMap<Metric, f64>,
+}
+
+impl Answered {
+    /// The same to nine digits. A file gives these back as they were, so that of two arms that do the same neither is better
+    /// because it was measured earlier.
+    pub(super) fn rounded(self) -> Self {
+        let metrics = self.metrics.into_iter().map(|(metric, value)| (metric, nine_digits(value)));
+        Self { scores: self.scores.map(nine_digits), metrics: metrics.collect() }
+    }
 }
 
 /// By what answers are measured.

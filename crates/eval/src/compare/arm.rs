@@ -7,6 +7,9 @@ use crate::config::{EvalConfig, GuidanceScales};
 use crate::editor::Editor;
 use crate::error::{EvalError, Result};
 
+/// The place of the arm that the tie bands come from.
+pub(super) const REFERENCE: usize = 0;
+
 /// One of several that are compared.
 #[derive(Clone)]
 pub struct Arm<'a> {
@@ -14,6 +17,9 @@ pub struct Arm<'a> {
     pub name: String,
     /// Who paints.
     pub editor: &'a dyn Editor,
+    /// What tells its editor from all others besides the [hash of its weights](Editor::identity), such as a hash of its
+    /// files: answers that were kept of another are not used.
+    pub fingerprint: String,
     /// How it is asked to.
     pub settings: ArmSettings,
 }

@@ -1,4 +1,5 @@
-//! One section while it runs: batches of cases through every arm, then to the scores and the judge.
+//! One section while it runs: batches of cases through every arm, then to the scores and the judge, but for answers that
+//! were kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -6,8 +7,9 @@ use std::time::Instant;
 use byteedit_image::UnitImage;
 
 use super::answered::{Answered, Scores, Yardsticks};
-use super::arm::Arm;
+use super::arm::{Arm, REFERENCE};
 use super::config::CompareConfig;
+use super::kept::{Answer, Kept, Shown, key};
 use super::report::{CompareSheet, SectionComparison, ShownCase};
 use super::sheet::sheet;
 use super::summary::{Measurements, arm_figures, bands, pair_figures};
@@ -16,11 +18,9 @@ use crate::case::Case;
 use crate::error::Result;
 use crate::gallery::{drawn, with_hole};
 use crate::judging::diversity;
+use crate::metric::Metric;
 use crate::painter::Painter;
 use crate::section::Section;
-
-/// The arm that the tie bands come from.
-const REFERENCE: usize = 0;
 
 /// Everything that a section has gathered of all arms.
 pub(super) struct Contest<'a> {
@@ -72,66 +72,89 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// Cases measured so far.
+    /// Cases that all arms have answered so far.
     pub(super) fn n_done(&self) -> usize {
         self.repeated.len()
     }
 
-    /// Has all arms paint the next cases, and measures them.
-    pub(super) fn batch(&mut self, cases: &[Case]) -> Result<()> {
-        let Self { section, yardsticks, .. } = *self;
-        let first = self.n_done();
-        let mut pictures = Vec::with_capacity(self.arms.len());
-        for arm in &mut self.arms {
-            let begin = Instant::now();
-            let painted = arm.painter.with_seeds(cases, 0)?;
-            arm.seconds += begin.elapsed().as_secs_f64();
-            arm.answered.extend(yardsticks.answered(section, cases, &painted));
-            pictures.push(painted);
+    /// Has all arms answer the next cases, but for what they have answered before.
+    pub(super) fn batch(&mut self, cases: &[Case], kept: &mut Kept) -> Result<()> {
+        let keys: Vec<String> = cases.iter().map(key).collect();
+        let mut answers = Vec::with_capacity(self.arms.len());
+        for place in 0..self.arms.len() {
+            let is_shown = |at| self.is_shown(at);
+            let of_arm = if let Some(of_arm) = kept.answers(place, self.section, &keys, is_shown) {
+                of_arm
+            } else {
+                let of_arm = self.painted(place, cases)?;
+                kept.add(place, self.section, &keys, &of_arm)?;
+                of_arm
+            };
+            answers.push(of_arm);
         }
-        let repeated = self.arms[REFERENCE].painter.with_seeds(cases, 1)?;
-        let scores = cases.iter().zip(&repeated);
-        self.repeated.extend(scores.map(|(case, picture)| yardsticks.scores(section, case, picture)));
-        if section == Section::Edit {
-            self.add_diversity(first, cases, &pictures, &repeated)?;
-        }
-        self.show(first, cases, &pictures);
-        Ok(())
-    }
-
-    /// Has all arms paint the cases that count for it from further seeds, and measures how much their answers differ.
-    fn add_diversity(
-        &mut self,
-        first: usize,
-        cases: &[Case],
-        pictures: &[Vec<UnitImage>],
-        repeated: &[UnitImage],
-    ) -> Result<()> {
-        let n_seeds = self.config.n_seeds as u64;
-        let n_cases = self.config.n_diverse.saturating_sub(first);
-        for (at, case) in cases.iter().enumerate().take(n_cases) {
-            for (place, (arm, pictures)) in self.arms.iter_mut().zip(pictures).enumerate() {
-                let mut answers = vec![pictures[at].clone()];
-                // The reference has painted from its second seed already.
-                answers.extend((place == REFERENCE).then(|| repeated[at].clone()));
-                let n_painted = answers.len() as u64;
-                answers.extend(arm.painter.again(case, n_painted..n_seeds)?);
-                let values = diversity(self.yardsticks.judge, case, &answers);
-                arm.answered[first + at].metrics.extend(values);
+        self.show(cases, &answers);
+        for (arm, answers) in self.arms.iter_mut().zip(answers) {
+            for Answer { answered, repeated, seconds, picture: _ } in answers {
+                arm.answered.push(answered);
+                arm.seconds += seconds;
+                self.repeated.extend(repeated);
             }
         }
         Ok(())
     }
 
-    /// Keeps what the sheet shows.
-    fn show(&mut self, first: usize, cases: &[Case], pictures: &[Vec<UnitImage>]) {
+    /// Has one arm paint the next cases, and measures what it painted; the reference paints them from a second seed too.
+    fn painted(&self, place: usize, cases: &[Case]) -> Result<Vec<Answer>> {
+        let Self { section, yardsticks, .. } = *self;
+        let painter = &self.arms[place].painter;
+        let begin = Instant::now();
+        let pictures = painter.with_seeds(cases, 0)?;
+        let seconds = begin.elapsed().as_secs_f64() / cases.len() as f64;
+        let again = if place == REFERENCE { painter.with_seeds(cases, 1)? } else { Vec::new() };
+        let answered = yardsticks.answered(section, cases, &pictures);
+        let mut answers = Vec::with_capacity(cases.len());
+        for (at, (mut answered, picture)) in answered.into_iter().zip(pictures).enumerate() {
+            let (case, again) = (&cases[at], again.get(at));
+            if section == Section::Edit && self.n_done() + at < self.config.n_diverse {
+                answered.metrics.extend(self.diversity(painter, case, &picture, again)?);
+            }
+            let repeated = again.map(|picture| yardsticks.scores(section, case, picture).map(nine_digits));
+            let picture = self.is_shown(at).then_some(Shown(picture));
+            answers.push(Answer { answered: answered.rounded(), repeated, seconds, picture });
+        }
+        Ok(answers)
+    }
+
+    /// How much an arm's answers to a case from several seeds differ, of which it has painted one, or the second `again`.
+    fn diversity(
+        &self,
+        painter: &Painter<'_>,
+        case: &Case,
+        picture: &UnitImage,
+        again: Option<&UnitImage>,
+    ) -> Result<Vec<(Metric, f64)>> {
+        let mut answers = vec![picture.clone()];
+        answers.extend(again.cloned());
+        let n_painted = answers.len() as u64;
+        answers.extend(painter.again(case, n_painted..self.config.n_seeds as u64)?);
+        Ok(diversity(self.yardsticks.judge, case, &answers))
+    }
+
+    /// Whether the sheet shows one of the next cases.
+    fn is_shown(&self, at: usize) -> bool {
+        self.drawn.contains(&(self.n_done() + at))
+    }
+
+    /// Keeps what the sheet shows of the next cases.
+    fn show(&mut self, cases: &[Case], answers: &[Vec<Answer>]) {
         for (at, case) in cases.iter().enumerate() {
-            if !self.drawn.contains(&(first + at)) {
+            if !self.is_shown(at) {
                 continue;
             }
             let asked = with_hole(&case.input, &case.edit_mask);
-            let answers = pictures.iter().map(|of_arm| of_arm[at].clone());
-            self.rows.push([asked].into_iter().chain(answers).chain([case.truth.clone()]).collect());
+            let pictures = answers.iter().filter_map(|of_arm| of_arm[at].picture.as_ref());
+            let pictures = pictures.map(|Shown(picture)| picture.clone());
+            self.rows.push([asked].into_iter().chain(pictures).chain([case.truth.clone()]).collect());
             self.shown.push(ShownCase { sample: case.index, prompt: case.prompt.clone() });
         }
     }

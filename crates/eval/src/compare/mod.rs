@@ -9,7 +9,8 @@
 //!
 //! The paper's judges are people. Here two scores without any network stand for them ([`Score`]), and a difference within
 //! the *tie band* is a tie. The band is fixed by the reference, the first arm, alone: half of the time its own score moves
-//! further when nothing but the noise changes. Use [`eval_compare`], then [`Comparison::write`].
+//! further when nothing but the noise changes. Use [`eval_compare`], then [`Comparison::write`]. [`tune_guidance`] chooses
+//! beforehand, on another split, how strongly each arm is to follow prompts.
 
 mod answered;
 mod arm;
@@ -17,6 +18,8 @@ mod band;
 mod config;
 mod contest;
 mod gsb;
+mod guidance;
+mod kept;
 mod markdown;
 mod report;
 mod run;
@@ -27,9 +30,11 @@ mod summary;
 pub use arm::{Arm, ArmSettings, pairs};
 pub use config::CompareConfig;
 pub use gsb::{Counts, Gsb, MAX_SAME_SHARE};
+pub use guidance::{GuidanceConfig, GuidanceReport, TunedArm, tune_guidance};
+pub use kept::KeptArm;
 pub use report::{
     ArmFigures, ArmReport, CompareReport, CompareSheet, CompareTiming, Comparison, PairFigures,
     SectionComparison, ShownCase,
 };
-pub use run::{CompareProgress, eval_compare};
+pub use run::{CompareEvent, CompareProgress, eval_compare};
 pub use score::Score;

@@ -1,17 +1,29 @@
 //! The comparison itself: section by section, in batches, through every arm.
 
+use std::path::Path;
+
 use byteedit_data::World;
 
 use super::answered::Yardsticks;
 use super::arm::{Arm, pairs};
 use super::config::CompareConfig;
 use super::contest::Contest;
+use super::kept::{Kept, KeptArm};
 use super::report::{ArmReport, CompareReport, CompareTiming, Comparison, SCHEMA_VERSION};
 use crate::case::Cases;
 use crate::error::Result;
 use crate::judge::{Judge, Labels};
 use crate::report::{NOTE, WorldSummary};
 use crate::section::Section;
+
+/// What a comparison tells while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompareEvent {
+    /// What there is of an arm from before; told of each before anything is painted, if answers are kept.
+    Kept(KeptArm),
+    /// Every arm has answered some more cases.
+    Answered(CompareProgress),
+}
 
 /// How far a comparison is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,20 +40,24 @@ pub struct CompareProgress {
 ///
 /// Every arm answers the same `config.n_samples` questions of each section from the same noise, its own model's way of
 /// seeing boxes included; the first arm, the reference, answers them once more from other noise, for the tie bands. The same
-/// arms, judge, world and settings give the same figures and sheets; only the seconds differ. Nothing is written: see
-/// [`Comparison::write`].
+/// arms, judge, world and settings give the same figures and sheets; only the seconds differ.
+///
+/// What was measured of an arm's answers is kept in `folder`, if there is one, below `answers`: the same call goes on after
+/// what was measured, whenever it was stopped, and one with another arm or more samples measures only what is new. The report
+/// itself is written by [`Comparison::write`].
 ///
 /// # Errors
 /// [`EvalError::Config`](crate::EvalError::Config), [`EvalError::Arms`](crate::EvalError::Arms) and
 /// [`EvalError::Labels`](crate::EvalError::Labels) before anything is computed;
-/// [`EvalError::TooFewSamples`](crate::EvalError::TooFewSamples) where the split does not show enough; whatever an editor or
-/// the world says.
+/// [`EvalError::TooFewSamples`](crate::EvalError::TooFewSamples) where the split does not show enough;
+/// [`EvalError::Io`](crate::EvalError::Io) for a folder that cannot be written to; whatever an editor or the world says.
 pub fn eval_compare(
     arms: &[Arm<'_>],
     judge: &dyn Judge,
     world: &World,
     config: &CompareConfig,
-    progress: &mut dyn FnMut(CompareProgress),
+    folder: Option<&Path>,
+    tell: &mut dyn FnMut(CompareEvent),
 ) -> Result<Comparison> {
     config.validate()?;
     let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
@@ -49,6 +65,12 @@ pub fn eval_compare(
     arms.iter().try_for_each(|arm| config.for_arm(&arm.settings).validate())?;
     let labels = &Labels::new(judge, world)?;
     let yardsticks = Yardsticks { world, judge, labels };
+    let mut kept = Kept::default();
+    if let Some(folder) = folder {
+        let (files, arms) = Kept::open(folder, arms, judge, config)?;
+        kept = files;
+        arms.into_iter().map(CompareEvent::Kept).for_each(&mut *tell);
+    }
     let n_cases = config.sections.len() * config.n_samples;
     let (mut sections, mut sheets, mut timing) = (Vec::new(), Vec::new(), CompareTiming::default());
     for (place, &section) in config.sections.iter().enumerate() {
@@ -60,9 +82,9 @@ pub fn eval_compare(
             if batch.is_empty() {
                 break;
             }
-            contest.batch(&batch)?;
+            contest.batch(&batch, &mut kept)?;
             let n_done = place * config.n_samples + contest.n_done();
-            progress(CompareProgress { section, n_done, n_cases });
+            tell(CompareEvent::Answered(CompareProgress { section, n_done, n_cases }));
         }
         timing.seconds_per_picture.insert(section, contest.seconds_per_picture());
         let (comparison, sheet) = contest.finished(&pairs)?;

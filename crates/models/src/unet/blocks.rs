@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use byteedit_nn::kernels::concat_channels;
 use byteedit_nn::{
-    Downsample2D, Init, NormSettings, ResnetBlock2D, Transformer2DModel, TransformerWidths, Upsample2D,
+    Downsample2D, Init, NormSettings, ResnetBlock2D, Tape, Transformer2DModel, TransformerWidths, Upsample2D,
 };
 
 use super::UNet2DConditionConfig;
@@ -23,6 +23,36 @@ pub struct UNetBlock {
     pub upsamplers: Vec<Upsample2D>,
 }
 
+/// What every part of a U-Net is told beside its input, and what the tape keeps of it.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// `[batch, d_time]`, behind its `SiLU`.
+    pub(super) time: &'a Tensor<2>,
+    /// `[batch, tokens, d_context]`
+    pub(super) context: &'a Tensor<3>,
+    pub(super) tape: Tape,
+}
+
+impl Given<'_> {
+    fn resnet(self, resnet: &ResnetBlock2D, x: Tensor<4>) -> Tensor<4> {
+        let inputs = (x, self.time.clone());
+        self.tape.run(resnet, inputs, |resnet, (x, time)| resnet.forward(x, Some(&time)))
+    }
+
+    /// The same of `x` and a skip connection together.
+    fn joining_resnet(self, resnet: &ResnetBlock2D, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+        let inputs = (x, skip, self.time.clone());
+        self.tape.run(resnet, inputs, |resnet, (x, skip, time)| {
+            resnet.forward(concat_channels(x, skip), Some(&time))
+        })
+    }
+
+    fn transformer(self, transformer: &Transformer2DModel, x: Tensor<4>) -> Tensor<4> {
+        let inputs = (x, self.context.clone());
+        self.tape.run(transformer, inputs, |transformer, (x, context)| transformer.forward(x, context))
+    }
+}
+
 /// Settings that every block of one U-Net shares.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockSettings<'a> {
@@ -36,7 +66,8 @@ impl BlockSettings<'_> {
     }
 
     fn resnet(&self, init: &mut Init, channels: [usize; 2]) -> ResnetBlock2D {
-        ResnetBlock2D::new(init, channels, Some(self.d_time), self.norm())
+        let conditioning = self.config.resnet_time_scale_shift.conditioning();
+        ResnetBlock2D::new(init, channels, Some((self.d_time, conditioning)), self.norm())
     }
 
     fn transformer(&self, init: &mut Init, level: usize) -> Transformer2DModel {
@@ -105,24 +136,22 @@ impl UNetBlock {
     ///
     /// # Shapes
     /// - `x`: `[batch, channels_in, height, width]`
-    /// - `time`: `[batch, d_time]`, behind its `SiLU`; `context`: `[batch, tokens, d_context]`
     /// - returns `[batch, channels, ⌈height / 2⌉, ⌈width / 2⌉]`, or full size at the lowest resolution
-    pub fn forward_down(
+    pub(super) fn forward_down(
         &self,
         mut x: Tensor<4>,
-        time: &Tensor<2>,
-        context: &Tensor<3>,
+        given: Given<'_>,
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         for (layer, resnet) in self.resnets.iter().enumerate() {
-            x = resnet.forward(x, Some(time));
+            x = given.resnet(resnet, x);
             if let Some(attention) = self.attentions.get(layer) {
-                x = attention.forward(x, context.clone());
+                x = given.transformer(attention, x);
             }
             skips.push(x.clone());
         }
         for downsampler in &self.downsamplers {
-            x = downsampler.forward(x);
+            x = given.tape.run(downsampler, x, Downsample2D::forward);
             skips.push(x.clone());
         }
         x
@@ -130,18 +159,17 @@ impl UNetBlock {
 
     /// Runs the block upwards, taking one skip connection from the end of `skips` for each residual
     /// block; the enlargement goes to the size of the skip that comes next.
-    pub fn forward_up(
+    pub(super) fn forward_up(
         &self,
         mut x: Tensor<4>,
-        time: &Tensor<2>,
-        context: &Tensor<3>,
+        given: Given<'_>,
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         for (layer, resnet) in self.resnets.iter().enumerate() {
             let skip = skips.pop().expect("one skip for each residual block; this is a bug");
-            x = resnet.forward(concat_channels(x, skip), Some(time));
+            x = given.joining_resnet(resnet, x, skip);
             if let Some(attention) = self.attentions.get(layer) {
-                x = attention.forward(x, context.clone());
+                x = given.transformer(attention, x);
             }
         }
         for upsampler in &self.upsamplers {
@@ -150,7 +178,7 @@ impl UNetBlock {
                 let [_, _, height, width] = skip.dims();
                 [height, width]
             });
-            x = upsampler.forward(x, size);
+            x = given.tape.run(upsampler, (x, size), |upsampler, (x, size)| upsampler.forward(x, size));
         }
         x
     }
@@ -177,9 +205,9 @@ impl UNetMidBlock {
 
     /// # Shapes
     /// - `x`, result: `[batch, channels, height, width]`
-    pub fn forward(&self, x: Tensor<4>, time: &Tensor<2>, context: &Tensor<3>) -> Tensor<4> {
-        let x = self.resnets[0].forward(x, Some(time));
-        let x = self.attentions[0].forward(x, context.clone());
-        self.resnets[1].forward(x, Some(time))
+    pub(super) fn forward(&self, x: Tensor<4>, given: Given<'_>) -> Tensor<4> {
+        let x = given.resnet(&self.resnets[0], x);
+        let x = given.transformer(&self.attentions[0], x);
+        given.resnet(&self.resnets[1], x)
     }
 }

@@ -1,5 +1,6 @@
 //! `config.json` of `UNet2DConditionModel`, as diffusers writes it.
 
+use byteedit_nn::TimeConditioning;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -53,6 +54,27 @@ impl UNetBlockType {
     }
 }
 
+/// What the time embedding does in a residual block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResnetTimeScaleShift {
+    /// It is added before the second norm, as in Stable Diffusion.
+    #[default]
+    Default,
+    /// It scales and shifts behind the second norm.
+    ScaleShift,
+}
+
+impl ResnetTimeScaleShift {
+    /// The same in the words of the block.
+    pub fn conditioning(self) -> TimeConditioning {
+        match self {
+            Self::Default => TimeConditioning::Shift,
+            Self::ScaleShift => TimeConditioning::ScaleShift,
+        }
+    }
+}
+
 /// The fields that Stable Diffusion 1.x and 2.x set; others must have a value that changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UNet2DConditionConfig {
@@ -92,6 +114,9 @@ pub struct UNet2DConditionConfig {
     /// Cosine before sine in the time features.
     #[serde(default = "yes")]
     pub flip_sin_to_cos: bool,
+    /// How residual blocks hear of the time.
+    #[serde(default)]
+    pub resnet_time_scale_shift: ResnetTimeScaleShift,
     /// "text" if the pooled text is added to the time embedding, as in `DeepFloyd` IF; none in Stable Diffusion.
     #[serde(default)]
     pub addition_embed_type: Option<String>,
@@ -131,7 +156,6 @@ const NEUTRAL: &[(&str, &[&str])] = &[
     ("projection_class_embeddings_input_dim", OFF),
     ("resnet_out_scale_factor", &["1.0", "1"]),
     ("resnet_skip_time_act", OFF),
-    ("resnet_time_scale_shift", &["\"default\""]),
     ("reverse_transformer_layers_per_block", OFF),
     ("time_cond_proj_dim", OFF),
     ("time_embedding_act_fn", OFF),

@@ -6,5 +6,5 @@ mod config;
 mod model;
 
 pub use blocks::{UNetBlock, UNetMidBlock};
-pub use config::{PerBlock, UNet2DConditionConfig, UNetBlockType};
+pub use config::{PerBlock, ResnetTimeScaleShift, UNet2DConditionConfig, UNetBlockType};
 pub use model::UNet2DConditionModel;

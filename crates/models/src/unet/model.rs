@@ -3,9 +3,9 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
-use byteedit_nn::{Conv2d, GroupNorm, Init, TextTimeEmbedding, TimestepEmbedding, timestep_features};
+use byteedit_nn::{Conv2d, GroupNorm, Init, Tape, TextTimeEmbedding, TimestepEmbedding, timestep_features};
 
-use super::blocks::BlockSettings;
+use super::blocks::{BlockSettings, Given};
 use super::{UNet2DConditionConfig, UNetBlock, UNetMidBlock};
 use crate::ModelError;
 use crate::component::Component;
@@ -32,6 +32,8 @@ pub struct UNet2DConditionModel {
     pub conv_out: Conv2d,
     #[module(skip)]
     config: UNet2DConditionConfig,
+    #[module(skip)]
+    tape: Tape,
 }
 
 impl UNet2DConditionModel {
@@ -60,14 +62,24 @@ impl UNet2DConditionModel {
 
         let mut x = self.conv_in.forward(sample); // [batch, channels[0], height, width]
         let mut skips = vec![x.clone()];
+        let given = Given { time: &time, context: &context, tape: self.tape };
         for block in &self.down_blocks {
-            x = block.forward_down(x, &time, &context, &mut skips);
+            x = block.forward_down(x, given, &mut skips);
         }
-        x = self.mid_block.forward(x, &time, &context); // [batch, channels[last], height / 2^k, width / 2^k]
+        x = self.mid_block.forward(x, given); // [batch, channels[last], height / 2^k, width / 2^k]
         for block in &self.up_blocks {
-            x = block.forward_up(x, &time, &context, &mut skips);
+            x = block.forward_up(x, given, &mut skips);
         }
-        self.conv_out.forward(self.conv_norm_out.forward_silu(x))
+        let exit = (self.conv_norm_out.clone(), self.conv_out.clone());
+        self.tape.run(&exit, x, |(norm, conv), x| conv.forward(norm.forward_silu(x)))
+    }
+
+    /// The same network. Its parts are residual blocks, transformers, the ways from one resolution to the next, and the exit:
+    /// `tape` says what a gradient tape keeps of them.
+    #[must_use]
+    pub fn with_tape(mut self, tape: Tape) -> Self {
+        self.tape = tape;
+        self
     }
 }
 
@@ -107,6 +119,7 @@ impl Component for UNet2DConditionModel {
             conv_norm_out: GroupNorm::new(init, config.norm_num_groups, widths[0], config.norm_eps),
             conv_out: Conv2d::same3x3(init, [widths[0], config.out_channels]).zeroed(init),
             config: config.clone(),
+            tape: Tape::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use byteedit_nn::kernels::add;
 use byteedit_nn::{
-    Attention, Conv2d, Downsample2D, GroupNorm, Init, NormSettings, ResnetBlock2D, Upsample2D,
+    Attention, Conv2d, Downsample2D, GroupNorm, Init, NormSettings, ResnetBlock2D, Tape, Upsample2D,
     pixels_from_tokens, tokens_from_pixels,
 };
 
@@ -47,19 +47,29 @@ impl VaeBlock {
             .collect()
     }
 
-    fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, mut x: Tensor<4>, tape: Tape) -> Tensor<4> {
         for resnet in &self.resnets {
-            x = resnet.forward(x, None);
+            x = through(resnet, x, tape);
         }
         for downsampler in &self.downsamplers {
-            x = downsampler.forward(x);
+            x = tape.run(downsampler, x, Downsample2D::forward);
         }
         for upsampler in &self.upsamplers {
             let [_, _, height, width] = x.dims();
-            x = upsampler.forward(x, [2 * height, 2 * width]);
+            let size = [2 * height, 2 * width];
+            x = tape.run(upsampler, (x, size), |upsampler, (x, size)| upsampler.forward(x, size));
         }
         x
     }
+}
+
+fn through(resnet: &ResnetBlock2D, x: Tensor<4>, tape: Tape) -> Tensor<4> {
+    tape.run(resnet, x, |resnet, x| resnet.forward(x, None))
+}
+
+/// A convolution behind a norm, at the exit of either way.
+fn out(norm: &GroupNorm, conv: &Conv2d, x: Tensor<4>, tape: Tape) -> Tensor<4> {
+    tape.run(&(norm.clone(), conv.clone()), x, |(norm, conv), x| conv.forward(norm.forward_silu(x)))
 }
 
 /// Single-head self-attention over all positions, added to its input.
@@ -106,12 +116,12 @@ impl VaeMidBlock {
         }
     }
 
-    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut x = self.resnets[0].forward(x, None);
+    pub(super) fn forward(&self, x: Tensor<4>, tape: Tape) -> Tensor<4> {
+        let mut x = through(&self.resnets[0], x, tape);
         for attention in &self.attentions {
-            x = attention.forward(x);
+            x = tape.run(attention, x, VaeAttention::forward);
         }
-        self.resnets[1].forward(x, None)
+        through(&self.resnets[1], x, tape)
     }
 }
 
@@ -162,13 +172,13 @@ impl Encoder {
         }
     }
 
-    pub(super) fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
+    pub(super) fn forward(&self, pixels: Tensor<4>, tape: Tape) -> Tensor<4> {
         let mut x = self.conv_in.forward(pixels); // [batch, channels[0], height, width]
         for block in &self.down_blocks {
-            x = block.forward(x);
+            x = block.forward(x, tape);
         }
-        x = self.mid_block.forward(x); // [batch, channels[last], height / downscale, width / downscale]
-        self.conv_out.forward(self.conv_norm_out.forward_silu(x))
+        x = self.mid_block.forward(x, tape); // [batch, channels[last], height / downscale, width / downscale]
+        out(&self.conv_norm_out, &self.conv_out, x, tape)
     }
 }
 
@@ -213,12 +223,12 @@ impl Decoder {
         }
     }
 
-    pub(super) fn forward(&self, raw_latents: Tensor<4>) -> Tensor<4> {
+    pub(super) fn forward(&self, raw_latents: Tensor<4>, tape: Tape) -> Tensor<4> {
         let mut x = self.conv_in.forward(raw_latents);
-        x = self.mid_block.forward(x); // [batch, channels[last], height / downscale, width / downscale]
+        x = self.mid_block.forward(x, tape); // [batch, channels[last], height / downscale, width / downscale]
         for block in &self.up_blocks {
-            x = block.forward(x);
+            x = block.forward(x, tape);
         }
-        self.conv_out.forward(self.conv_norm_out.forward_silu(x)) // [batch, 3, height, width]
+        out(&self.conv_norm_out, &self.conv_out, x, tape) // [batch, 3, height, width]
     }
 }

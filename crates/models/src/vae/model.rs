@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use byteedit_nn::kernels::ROW_MULTIPLE;
-use byteedit_nn::{Conv2d, Init};
+use byteedit_nn::{Conv2d, Init, Tape};
 
 use super::strips::{STRIP_POSITIONS, StripHeight};
 use super::{AutoencoderKLConfig, Decoder, DiagonalGaussian, Encoder};
@@ -23,6 +23,8 @@ pub struct AutoencoderKL {
     pub post_quant_conv: Option<Conv2d>,
     #[module(skip)]
     config: AutoencoderKLConfig,
+    #[module(skip)]
+    tape: Tape,
 }
 
 impl AutoencoderKL {
@@ -30,7 +32,7 @@ impl AutoencoderKL {
     /// - `pixels`: `[batch, 3, height, width]` in [-1, 1], height and width multiples of `downscale`
     /// - returns moments of `[batch, latent_channels, height / downscale, width / downscale]`, unscaled
     pub fn encode(&self, pixels: Tensor<4>) -> DiagonalGaussian {
-        self.posterior(self.encoder.forward(pixels))
+        self.posterior(self.encoder.forward(pixels, self.tape))
     }
 
     /// # Shapes
@@ -38,7 +40,7 @@ impl AutoencoderKL {
     /// - returns pixels of `[batch, 3, height * downscale, width * downscale]`, about [-1, 1], not
     ///   clamped
     pub fn decode(&self, raw_latents: Tensor<4>) -> Tensor<4> {
-        self.decoder.forward(self.before_decoder(raw_latents))
+        self.decoder.forward(self.before_decoder(raw_latents), self.tape)
     }
 
     /// [`Self::encode`] layer by layer in horizontal strips of about `n_positions` positions, with half
@@ -78,18 +80,17 @@ impl AutoencoderKL {
         posterior.mean * self.config.scaling_factor
     }
 
-    /// The inverse of [`Self::latents_from_pixels`], up to what the autoencoder loses; in strips as there.
+    /// The inverse of [`Self::latents_from_pixels`], up to what the autoencoder loses; in strips as there, but for latents
+    /// on a gradient tape, which would keep every strip.
     ///
     /// # Shapes
     /// - as [`Self::decode`]
     pub fn pixels_from_latents(&self, latents: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = latents.dims();
+        let is_large = height * width * self.config.downscale().pow(2) > STRIP_POSITIONS;
+        let in_strips = is_large && !latents.is_tracked();
         let raw_latents = latents / self.config.scaling_factor;
-        if height * width * self.config.downscale().pow(2) > STRIP_POSITIONS {
-            self.decode_in_strips(raw_latents, STRIP_POSITIONS)
-        } else {
-            self.decode(raw_latents)
-        }
+        if in_strips { self.decode_in_strips(raw_latents, STRIP_POSITIONS) } else { self.decode(raw_latents) }
     }
 
     fn posterior(&self, features: Tensor<4>) -> DiagonalGaussian {
@@ -104,6 +105,14 @@ impl AutoencoderKL {
             Some(conv) => conv.forward(raw_latents),
             None => raw_latents,
         }
+    }
+
+    /// The same autoencoder. Its parts are residual blocks, the attention in the middle, the ways from one resolution to the
+    /// next, and the exits: `tape` says what a gradient tape keeps of them.
+    #[must_use]
+    pub fn with_tape(mut self, tape: Tape) -> Self {
+        self.tape = tape;
+        self
     }
 
     /// Sets what latents are multiplied by.
@@ -141,6 +150,7 @@ impl Component for AutoencoderKL {
             quant_conv: config.use_quant_conv.then(|| Conv2d::pointwise(init, [2 * latent; 2])),
             post_quant_conv: config.use_post_quant_conv.then(|| Conv2d::pointwise(init, [latent; 2])),
             config: config.clone(),
+            tape: Tape::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use byteedit_models::store::{Precision, load_component, save_component};
 use byteedit_reward::{
-    Hps, ImageReward, ImageRewardNetwork, LaionAesthetic, PickScore, Reward, RewardError, Shown,
+    ClipPair, Hps, ImageReward, ImageRewardNetwork, LaionAesthetic, PickScore, Reward, RewardError, Shown,
 };
 use byteedit_testing::{Golden, TempDir, assert_close, case_dir, golden, tol};
 
@@ -94,6 +94,44 @@ fn rewards_load_from_folders_as_they_are_published() {
         .expect("it is complete");
     let score = v1.score(&shown).expect("it sees no mask");
     assert_close(&score, &golden.float("laion_aesthetic_v1", &device), tol::f32_golden());
+}
+
+/// Every picture with every text: what `data align` asks of a folder.
+#[test]
+fn features_of_pictures_and_texts_give_their_cosines() {
+    let (device, golden) = (Device::default(), expected("clip_rewards"));
+    let (weights, words) = (case_dir!("clip_rewards"), support::model_case("tokenizer_clip"));
+    let folder = folder_with([
+        (weights.as_path(), "config.json"),
+        (weights.as_path(), "model.safetensors"),
+        (words.as_path(), "vocab.json"),
+        (words.as_path(), "merges.txt"),
+        (words.as_path(), "tokenizer_config.json"),
+    ]);
+    let clip = ClipPair::load(folder.path(), &device).expect("the folder is complete");
+    let shown = shown(golden.float("pixels", &device));
+    let pictures = clip.picture_features(clip.preprocess(shown.pixels()));
+    let texts = clip.text_features(shown.prompts(), &device);
+    let cosines = pictures.matmul(texts.transpose());
+    for item in 0..2 {
+        let own = cosines.clone().narrow(0, item, 1).narrow(1, item, 1).reshape([1]);
+        let expected = golden.float::<1>("hps", &device).narrow(0, item, 1);
+        assert_close(&own, &expected, tol::f32_golden());
+    }
+}
+
+/// Of a longer prompt the end changes nothing, and whoever asks is told so.
+#[test]
+fn prompts_that_are_cut_are_told() {
+    let device = Device::default();
+    let rewards: [Box<dyn Reward>; 2] = [
+        Box::new(PickScore::new(support::clip(&device), support::clip_tokenizer()).expect("they fit")),
+        Box::new(Hps::new(support::open_clip(&device), support::clip_tokenizer()).expect("they fit")),
+    ];
+    for reward in rewards {
+        assert_eq!(reward.cuts_after("a red apple"), None, "{}", reward.name());
+        assert_eq!(reward.cuts_after(&"a cat ".repeat(77)), Some(77), "{}", reward.name());
+    }
 }
 
 /// The second head has the published widths or is refused, with both shapes.

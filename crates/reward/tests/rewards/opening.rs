@@ -8,7 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_models::Component;
 use byteedit_models::store::{Precision, save_component};
 use byteedit_nn::Init;
-use byteedit_reward::{ImageRewardNetwork, Reward, ScoreMlp, ScoreMlpConfig, Shown, open, open_files};
+use byteedit_reward::{
+    ClipPair, CoherentNetwork, ImageRewardNetwork, Reward, RewardError, ScoreMlp, ScoreMlpConfig, Shown,
+    load_network, open, open_files,
+};
 use byteedit_testing::{TempDir, assert_close, case_dir, tol};
 
 use crate::support;
@@ -125,6 +128,30 @@ fn a_reward_from_memory_is_the_one_from_its_folder() {
             open_files("built-in", &files[..1], &device).err().expect("most is missing").to_string();
         assert!(message.contains("reward built-in holds: there is no "), "{message}");
     }
+}
+
+/// What a trainer is to go on with, or a text encoder to be looked through.
+#[test]
+fn a_network_of_another_reward_is_named() {
+    fn refusal<C: Component>(folder: &Path) -> String {
+        let refused: Result<C, RewardError> = load_network(folder, &Device::default());
+        refused.map(drop).expect_err("it is of another class").to_string()
+    }
+    let (image_reward, coherent, clip) = (image_reward_folder(), coherent_folder(), clip_folder());
+    load_network::<ImageRewardNetwork>(image_reward.path(), &Device::default()).expect("it is its own");
+    for (message, classes) in [
+        (refusal::<CoherentNetwork>(image_reward.path()), ["ImageReward", "CoherentReward"]),
+        (refusal::<ImageRewardNetwork>(coherent.path()), ["CoherentReward", "ImageReward"]),
+        (refusal::<ImageRewardNetwork>(clip.path()), ["CLIPModel", "ImageReward"]),
+    ] {
+        let [found, wanted] = classes;
+        assert!(message.contains(&format!("holds `{found}`, but `{wanted}` is needed")), "{message}");
+    }
+    ClipPair::load(clip.path(), &Device::default()).expect("the folder is complete");
+    let message = ClipPair::load(coherent.path(), &Device::default()).err().map(|error| error.to_string());
+    assert!(message.is_some_and(|message| message.contains("but `CLIPModel` is needed")));
+    fs::write(clip.path().join("config.json"), r#"{"model_type": "bert"}"#).expect("it can be written");
+    assert!(refusal::<ImageRewardNetwork>(clip.path()).contains("is of `bert`"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Collecting candidates: every generator paints every task.
+//! Collecting candidates: every generator paints every task, with every model.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use byteedit_data::preference::{Candidate, PreferenceRecord, Source};
 use byteedit_data::world::FRAME_SIDES;
 use byteedit_data::{Task, World};
-use byteedit_edit::{Canvas, EditModel, Sampling, Watch, frames};
+use byteedit_edit::{Canvas, EditModel, ModelInfo, Sampling, Watch, frames};
 use serde_json::{Map, Value, json};
 
 use super::CandidatesConfig;
@@ -21,22 +21,32 @@ const PICTURES: &str = "pictures";
 
 /// Paints the candidates of every task that the context's folder lacks, one record of `tasks.jsonl` for each task.
 ///
-/// A task and its candidates depend on the configuration, the model and the task's number alone, so a collection that
+/// A task and its candidates depend on the configuration, the models and the task's number alone, so a collection that
 /// was stopped goes on to the same records.
 ///
 /// # Errors
-/// A configuration out of range, a folder of another collection or in use, whatever the editor or the world says, a file
-/// that cannot be written.
+/// A configuration out of range, models of several resolutions or none, a folder of another collection or in use, whatever an
+/// editor or the world says, a file that cannot be written.
 pub fn collect(
     config: &CandidatesConfig,
     world: &World,
-    editor: &EditModel,
+    editors: &[EditModel],
     context: RunContext<'_>,
 ) -> Result<Outcome> {
     let RunContext { folder, progress, stop, .. } = context;
     let [smallest, largest] = FRAME_SIDES;
+    let Some((editor, others)) = editors.split_first() else {
+        return Err(TrainError::config("the number of models", 0, "1 or more"));
+    };
+    if let Some(other) = others.iter().find(|other| other.resolution() != editor.resolution()) {
+        let value = format!("{} px of {}", other.resolution(), other.info().name);
+        let (needed, first) = (editor.resolution(), &editor.info().name);
+        let limit = format!("{needed} px, as of {first}: all answer the same tasks");
+        return Err(TrainError::config("the resolution of a model", value, limit));
+    }
     let config = CandidatesConfig {
         model: editor.info().into(),
+        other_models: others.iter().map(|other| other.info().into()).collect(),
         picture_size: editor.resolution().clamp(smallest, largest),
         box_share: editor.info().defaults().box_share,
         ..config.clone()
@@ -49,7 +59,7 @@ pub fn collect(
         progress.on_prepare("painting candidates", tasks.n_done() as usize, config.n_tasks as usize);
         let indices = tasks.n_done()..(tasks.n_done() + config.batch_size as u64).min(config.n_tasks);
         let asked = indices.map(|index| Asked::draw(&config, world, index)).collect::<Result<Vec<_>>>()?;
-        match painted(&config, editor, &asked, folder, stop) {
+        match painted(&config, editors, &asked, folder, stop) {
             Err(TrainError::Edit(error)) if error.is_cancelled() => {
                 return Ok(Outcome::Interrupted { step: tasks.n_done() });
             }
@@ -63,14 +73,15 @@ pub fn collect(
 /// Writes the pictures of some tasks; returns their records. Looks at `stop` before every denoising step.
 fn painted(
     config: &CandidatesConfig,
-    editor: &EditModel,
+    editors: &[EditModel],
     asked: &[Asked],
     folder: &Path,
     stop: &AtomicBool,
 ) -> Result<Vec<PreferenceRecord>> {
     let canvases = asked.iter().map(Asked::canvas).collect::<Result<Vec<_>>>()?;
     let mut records = asked.iter().map(|asked| written(asked, folder)).collect::<Result<Vec<_>>>()?;
-    for (place, generator) in config.generators.iter().enumerate() {
+    let with_each = |editor| config.generators.iter().map(move |generator| (editor, generator));
+    for (place, (editor, generator)) in editors.iter().flat_map(with_each).enumerate() {
         // Settings differ from task to task, so each kind of task is painted by itself.
         for task in CandidatesConfig::TASKS {
             let of_kind: Vec<usize> = (0..asked.len()).filter(|&at| asked[at].task == task).collect();
@@ -84,7 +95,7 @@ fn painted(
                 })
                 .collect();
             let sampling = generator.of_task(task)?;
-            let box_share = config.box_share.filter(|_| task == Task::Edit);
+            let box_share = editor.info().defaults().box_share.filter(|_| task == Task::Edit);
             let mut watch = Watch::silent().cancelled_by(stop);
             let images = editor.paint_frames(box_share, &batch, &sampling, &mut watch)?;
             for (image, &at) in images.iter().zip(&of_kind) {
@@ -94,7 +105,7 @@ fn painted(
                 rgb8_from_unit(&result).write_png(&folder.join(&path))?;
                 records[at].candidates.push(Candidate {
                     path,
-                    model: Some(config.model.name.clone()),
+                    model: Some(name_of(editor.info(), config)),
                     seed: Some(noise_seed(config, asked[at].index, place)),
                     params: params(&sampling),
                 });
@@ -114,9 +125,15 @@ fn written(asked: &Asked, folder: &Path) -> Result<PreferenceRecord> {
     Ok(PreferenceRecord::task(id, Some(Source { task: *task, image, mask }), &sample.caption, Vec::new()))
 }
 
+/// The name of a model, with its hash where another has the same.
+fn name_of(info: &ModelInfo, config: &CandidatesConfig) -> String {
+    let is_shared = config.models().filter(|model| model.name == info.name).count() > 1;
+    if is_shared { format!("{}-{}", info.name, info.hash) } else { info.name.clone() }
+}
+
 /// No two candidates of a collection have the same noise.
 fn noise_seed(config: &CandidatesConfig, index: u64, place: usize) -> u64 {
-    let candidate = index * config.generators.len() as u64 + place as u64;
+    let candidate = index * config.n_candidates() as u64 + place as u64;
     (config.seed << 32).wrapping_add(candidate)
 }
 

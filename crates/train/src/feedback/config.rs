@@ -27,17 +27,21 @@ pub struct CandidatesConfig {
     pub p_erase: f32,
     /// Probability of one that continues a picture.
     pub p_outpaint: f32,
-    /// Who answers: each makes one candidate of every task, from its own noise.
+    /// How it is answered: by each of these with each model, one candidate of every task, from noise of its own.
     pub generators: Vec<SamplingConfig>,
     /// Tasks painted at once: a matter of speed and memory.
     pub batch_size: usize,
     /// The model behind the generators: filled in, to be left out.
     #[serde(default)]
     pub model: ModelName,
+    /// Other models behind the same generators: filled in, to be left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_models: Vec<ModelName>,
     /// Side of the pictures in pixels: filled in, to be left out; the model's own as far as the world has it.
     #[serde(default)]
     pub picture_size: usize,
-    /// How large the boxes of edits are on the model's canvas: filled in, to be left out; as the model's card has it.
+    /// How large the boxes of edits are on the model's canvas: filled in, to be left out; as the model's card has it, and for
+    /// other models theirs.
     #[serde(default)]
     pub box_share: Option<f64>,
 }
@@ -79,6 +83,7 @@ impl CandidatesConfig {
             ],
             batch_size: 16,
             model: ModelName::default(),
+            other_models: Vec::new(),
             picture_size: 0,
             box_share: None,
         }
@@ -87,6 +92,16 @@ impl CandidatesConfig {
     /// How likely each task is, in the order of [`CandidatesConfig::TASKS`].
     pub(super) fn shares(&self) -> [f32; 3] {
         [self.p_edit, self.p_erase, self.p_outpaint]
+    }
+
+    /// All models, in the order of their candidates.
+    pub(super) fn models(&self) -> impl Iterator<Item = &ModelName> {
+        std::iter::once(&self.model).chain(&self.other_models)
+    }
+
+    /// Candidates of each task.
+    pub(super) fn n_candidates(&self) -> usize {
+        self.generators.len() * self.models().count()
     }
 
     pub(super) const TASKS: [Task; 3] = [Task::Edit, Task::Erase, Task::Outpaint];
@@ -100,9 +115,15 @@ impl CandidatesConfig {
         if self.shares().iter().any(|p| !(0.0..=1.0).contains(p)) || (sum - 1.0).abs() > 1e-4 {
             return Err(TrainError::config("p_edit + p_erase + p_outpaint", sum, "1 in sum, none negative"));
         }
-        if !(2..=MAX_GENERATORS).contains(&self.generators.len()) {
-            let limit = format!("from 2 to {MAX_GENERATORS} entries: a preference is between candidates");
-            return Err(TrainError::config("generators", self.generators.len(), limit));
+        if !(2..=MAX_GENERATORS).contains(&self.n_candidates()) {
+            let why = "over all models: a preference is between candidates";
+            let limit = format!("from 2 to {MAX_GENERATORS} entries, {why}");
+            return Err(TrainError::config("generators", self.n_candidates(), limit));
+        }
+        for (place, model) in self.models().enumerate() {
+            if self.models().take(place).any(|earlier| earlier.hash == model.hash) {
+                return Err(TrainError::config("a model", &model.name, "given once"));
+            }
         }
         if !(1..=MAX_BATCH).contains(&self.batch_size) {
             return Err(TrainError::config("batch_size", self.batch_size, format!("from 1 to {MAX_BATCH}")));
@@ -130,6 +151,21 @@ mod tests {
         assert_eq!(serde_json::from_str::<CandidatesConfig>(&text).unwrap(), preset);
     }
 
+    fn named(number: u8) -> ModelName {
+        ModelName { name: "model".to_owned(), hash: number.to_string() }
+    }
+
+    #[test]
+    fn every_model_answers_by_every_generator() {
+        let alone = CandidatesConfig::mini(&Defaults::default());
+        // So collections of before there were others go on.
+        assert!(!serde_json::to_string(&alone).unwrap().contains("other_models"));
+        let one = CandidatesConfig { generators: alone.generators[..1].to_vec(), ..alone };
+        let two = CandidatesConfig { other_models: vec![named(1)], ..one.clone() };
+        assert!(one.validate().is_err() && two.validate().is_ok());
+        assert_eq!((one.n_candidates(), two.n_candidates()), (1, 2));
+    }
+
     #[test]
     fn numbers_out_of_range_are_named() {
         let message = |change: fn(&mut CandidatesConfig)| {
@@ -145,6 +181,8 @@ mod tests {
             (message(|c| c.split = Split::Test), "`split` is test"),
             (message(|c| c.generators[2].n_steps = 0), "`generators[].n_steps` is 0"),
             (message(|c| c.generators[1].sampler = "plms".to_owned()), "`plms`"),
+            (message(|c| c.other_models = vec![ModelName::default()]), "`a model` is "),
+            (message(|c| c.other_models = (0..4).map(named).collect()), "`generators` is 20"),
             (message(|c| c.generators[0].temperature = 7.0), "temperature"),
         ] {
             assert!(message.contains(named), "{message}");

@@ -10,6 +10,8 @@
 //! The annotator's three opinions are published apart, since each teaches or checks another reward: structure the
 //! aesthetic one, obedience the one of alignment, and coherence is what the pixel-level one, which learns from pixels, is
 //! checked against. They are no person's: whatever is trained on them says so.
+//!
+//! Captions may also come from a folder of pictures instead of a collection ([`align_folder`]).
 
 mod align;
 mod annotate;
@@ -19,7 +21,9 @@ mod config;
 mod simulated;
 mod tasks;
 
-pub use align::{AlignConfig, AlignReport, align};
+pub use align::{
+    AlignConfig, AlignReport, FolderAlignConfig, FolderAlignInputs, FolderAlignReport, align, align_folder,
+};
 pub use annotate::{AnnotateConfig, AxisReport, annotate};
 pub use candidates::collect;
 pub use config::{CandidatesConfig, ModelName};

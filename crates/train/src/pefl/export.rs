@@ -221,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (init, run, device) = (folder.path().join("init"), folder.path().join("run"), Device::default());
         let config = PeflRunConfig { lora: Some(lora::LoraConfig::of_attention(2)), ..toys::config() };
-        let student = crate::pefl::with_branches(&config, toys::student(), &device).unwrap();
+        let student = crate::pefl::as_it_learns(&config, toys::student(), &device).unwrap();
         let mut learned = parameters_of(&student);
         for (_, value) in learned.iter_mut().filter(|(name, _)| name.ends_with("low_rank.b")) {
             *value = value.clone() + 0.25;

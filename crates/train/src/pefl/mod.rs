@@ -21,6 +21,7 @@ mod phase;
 mod pictures;
 mod report;
 mod rollout;
+mod steps;
 mod student;
 #[cfg(test)]
 mod toys;
@@ -43,6 +44,7 @@ use byteedit_reward::{CoherentNetwork, Reward};
 pub use config::{AdversaryConfig, GuardConfig, PeflLossConfig, PeflProvenance, PeflRunConfig};
 pub use guard::HeldOut;
 pub use phase::{PhaseConfig, RolloutConfig, Start};
+pub use steps::{PeflParts, PeflSteps, PeflTimings};
 
 use self::export::Exporter;
 use self::guard::Guard;
@@ -110,7 +112,7 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
     config.provenance.init_unet_sha256 = of_start(folder, init)?.unwrap_or(sha256);
     let student = Student { base, coherent };
     check(&config, &student, model.vae.config().downscale())?;
-    let student = with_branches(&config, student, device)?;
+    let student = as_it_learns(&config, student, device)?;
     let run = RunFolder::open(folder, &config)?;
     if !goes_on {
         run.log_note(&warm_start_note(init, &config.provenance.init_unet_sha256))?;
@@ -200,13 +202,17 @@ impl Loaded {
     }
 }
 
-/// The student as it learns: with branches in its U-Net, if the configuration asks for them.
-fn with_branches(config: &PeflRunConfig, student: Student, device: &Device) -> Result<Student> {
-    let Some(lora) = &config.lora else { return Ok(student) };
+/// The student as it learns: with branches in its U-Net, if the configuration asks for them, and with its tape.
+fn as_it_learns(config: &PeflRunConfig, student: Student, device: &Device) -> Result<Student> {
     let Student { base: BaseModel { unet, text_encoder }, coherent } = student;
-    let mut init = Init::seeded(device, config.training.seed);
-    let unet = byteedit_models::lora::with_branches(unet, lora, &mut init)?;
-    Ok(Student { base: BaseModel { unet, text_encoder }, coherent })
+    let unet = match &config.lora {
+        None => unet,
+        Some(lora) => {
+            let mut init = Init::seeded(device, config.training.seed);
+            byteedit_models::lora::with_branches(unet, lora, &mut init)?
+        }
+    };
+    Ok(Student { base: BaseModel { unet: unet.with_tape(config.tape()), text_encoder }, coherent })
 }
 
 /// Checks the configuration against what there is.

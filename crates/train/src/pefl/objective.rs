@@ -59,7 +59,8 @@ struct Draw {
 
 impl<'a> Feedback<'a> {
     pub(super) fn new(parts: Parts<'a>, student: &Student) -> Self {
-        let Parts { config, encoder, schedule, critics, guard, exporter } = parts;
+        let Parts { config, mut encoder, schedule, critics, guard, exporter } = parts;
+        encoder.vae = encoder.vae.with_tape(config.tape());
         let weights = LatentWeights::new(&config.diffusion, guard.gains(), &encoder.device);
         let denoising =
             DenoisingLoss { schedule: schedule.clone(), weighting: config.diffusion.weighting, weights };
@@ -201,11 +202,7 @@ impl Objective for Feedback<'_> {
     }
 
     fn is_frozen(&self, name: &str) -> bool {
-        let is_text = name.starts_with(TEXT_ENCODER) && !self.config.trains_text_encoder;
-        let is_beside_branches = self.config.lora.is_some() && name.starts_with(UNET) && !is_of_branch(name);
-        is_text
-            || is_beside_branches
-            || name.strip_prefix(COHERENT).is_some_and(crate::reward::coherent::is_unused)
+        is_frozen(self.config, name)
     }
 
     fn opponent(&self) -> Option<Opponent> {
@@ -224,6 +221,16 @@ impl Objective for Feedback<'_> {
 
 /// Names of the U-Net's parameters begin with this.
 const UNET: &str = "base.unet.";
+
+/// Whether a parameter of a student stays as it is.
+pub(super) fn is_frozen(config: &PeflRunConfig, name: &str) -> bool {
+    let is_text = name.starts_with(TEXT_ENCODER) && !config.trains_text_encoder;
+    let is_beside_branches = config.lora.is_some() && name.starts_with(UNET) && !is_of_branch(name);
+    is_text
+        || is_beside_branches
+        || name.strip_prefix(COHERENT).is_some_and(crate::reward::coherent::is_unused)
+}
+
 /// Names in the log of a term's value and of its gradient's norm.
 const NAMES: [(&str, &str, &str); 5] = [
     ("aesthetic", "loss_aesthetic", "pixel_grad_norm_aesthetic"),

@@ -46,8 +46,24 @@ impl Rollouts {
     /// # Errors
     /// A schedule that does not have the phase's steps.
     pub(super) fn x_0(&self, model: &BaseModel, question: &Question<'_>) -> Result<Tensor<4>> {
-        let levels = DDIM.levels(&self.schedule, question.phase.t)?;
+        let levels = self.levels(question.phase)?;
         let x_t = self.x_t(&model.valid(), question, &levels)?;
+        self.guess(model, question, &levels, x_t)
+    }
+
+    /// The levels of all of a phase's steps.
+    pub(super) fn levels(&self, phase: PhaseConfig) -> Result<Levels> {
+        Ok(DDIM.levels(&self.schedule, phase.t)?)
+    }
+
+    /// Stage 3: the one call, at step `t'`.
+    pub(super) fn guess(
+        &self,
+        model: &BaseModel,
+        question: &Question<'_>,
+        levels: &Levels,
+        x_t: Tensor<4>,
+    ) -> Result<Tensor<4>> {
         let level = levels.as_slice()[question.phase.place(question.t_prime)];
         self.with_denoiser(model, question, |denoiser| Ok(denoiser.denoise(x_t, level)))
     }

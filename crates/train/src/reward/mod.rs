@@ -13,7 +13,7 @@
 pub mod coherent;
 mod keeper;
 pub mod ranking;
-mod seen;
+pub(crate) mod seen;
 mod vocabulary;
 
 use byteedit_data::{SampleSpec, Split, Task, World};
@@ -28,8 +28,8 @@ fn fingerprint(world: &World) -> Result<Vec<u8>> {
     Ok((0..N_PICTURES).map(|index| Ok(sample(index)?.truth.data)).collect::<Result<Vec<_>>>()?.concat())
 }
 
-/// Held out for validation: every record of so many prompts in a hundred.
-fn is_held_out(prompt: &str, percent: u8) -> bool {
-    let digest = Sha256::digest(prompt.as_bytes());
+/// Held out for validation: every record of so many prompts in a hundred, or every caption of so many pictures.
+pub(crate) fn is_held_out(name: &str, percent: u8) -> bool {
+    let digest = Sha256::digest(name.as_bytes());
     u16::from_le_bytes([digest[0], digest[1]]) % 100 < u16::from(percent)
 }

@@ -13,7 +13,7 @@ use crate::{Result, TrainError};
 
 /// A picture and where it was repainted.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     pub(super) picture: Rgb8,
     pub(super) edit_mask: Mask,
 }
@@ -25,7 +25,7 @@ impl Seen {
     }
 
     /// Reads a picture and its mask; without one, all of it counts as repainted.
-    pub(super) fn open(folder: &Path, image: &str, mask: Option<&str>) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, image: &str, mask: Option<&str>) -> Result<Self> {
         let picture = Rgb8::open(&folder.join(image))?;
         let (width, height) = (picture.width, picture.height);
         let Some(mask) = mask else { return Ok(Self { picture, edit_mask: Mask::full(width, height) }) };
@@ -53,7 +53,7 @@ impl Seen {
 ///
 /// # Shapes
 /// - `network` and the result: `[batch, 3, side, side]`
-pub(super) fn preprocessed(
+pub(crate) fn preprocessed(
     pictures: &[Seen],
     device: &Device,
     mut network: impl FnMut(&Shown) -> Result<Tensor<4>>,

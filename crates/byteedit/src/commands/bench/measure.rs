@@ -82,6 +82,9 @@ pub(super) struct Measured {
     pub(super) before_bytes: Option<u64>,
     /// Largest resident size during all runs.
     pub(super) peak_bytes: Option<u64>,
+    /// What was foretold of it from the configuration alone, where that is what is asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) foretold_bytes: Option<u64>,
 }
 
 /// Runs cases one after the other and keeps what it found.
@@ -180,6 +183,7 @@ impl<'a> Bench<'a> {
             weights_bytes,
             before_bytes,
             peak_bytes: memory::peak_bytes().filter(|_| is_reset),
+            foretold_bytes: None,
         });
         self.measured.last_mut().context("nothing was measured; this is a bug")
     }

@@ -7,6 +7,7 @@ mod measure;
 mod networks;
 mod norm;
 mod passes;
+mod pefl;
 mod photograph;
 mod region;
 mod report;
@@ -34,6 +35,7 @@ pub(super) fn run(args: BenchArgs, printer: &Printer) -> anyhow::Result<ExitStat
         BenchVerb::Vae(args) => vae::bench_vae(args, printer),
         BenchVerb::Reward(args) => reward::bench_reward(args, printer),
         BenchVerb::TrainStep(args) => train_step::bench_train_step(args, printer),
+        BenchVerb::Pefl(args) => pefl::bench_pefl(args, printer),
         BenchVerb::Edit(args) => edit::bench_edit(args, printer),
     }
 }

@@ -15,7 +15,7 @@ use crate::files;
 use crate::model::{BUILT_IN, check_built_in};
 
 /// The name of [`sd15_inpaint`].
-const SD15_INPAINT: &str = "sd15-inpaint";
+pub(super) const SD15_INPAINT: &str = "sd15-inpaint";
 /// Where only a U-Net is named: Stable Diffusion's eight pixels for each latent, and CLIP's tokens.
 const DOWNSCALE: usize = 8;
 const N_TOKENS: usize = 77;

@@ -106,6 +106,7 @@ fn line(case: &Measured) -> String {
         let [peak, above] = [peak, peak.saturating_sub(before)].map(|bytes| bytes as f64 / 1e6);
         facts.push(format!("peak {peak:.0} MB, {above:.0} MB above the start"));
     }
+    facts.extend(case.foretold_bytes.map(|bytes| format!("foretold {:.0} MB", bytes as f64 / 1e6)));
     let parts = case.parts.iter().map(|(name, spread)| format!("{name} {}", duration(spread.median)));
     facts.extend(parts);
     format!("{}: {}", case.name, facts.join(", "))

@@ -7,7 +7,9 @@ use byteedit_models::clip::{CLIPConfig, CLIPModel};
 use byteedit_models::flops;
 use byteedit_models::presets::clip_vit_l;
 use byteedit_reward::preprocess::Preprocessing;
-use byteedit_reward::{CoherentConfig, CoherentNetwork, ImageRewardConfig, ImageRewardNetwork, Region};
+use byteedit_reward::{
+    CoherentConfig, CoherentNetwork, ImageRewardConfig, ImageRewardNetwork, Region, Reward, Shown,
+};
 use byteedit_train::reward::coherent::CoherentRunConfig;
 use byteedit_train::reward::ranking::RankingRunConfig;
 use serde_json::{Value, json};
@@ -26,18 +28,18 @@ const TO_PIXELS_FACTOR: f64 = 2.0;
 /// Words of the small network, which a run takes from its prompts.
 const MINI_VOCABULARY: usize = 100;
 
-/// `[batch, 3, side, side]`, from 0 to 1, to `[batch]`.
-type Score = Box<dyn Fn(Tensor<4>) -> anyhow::Result<Tensor<1>>>;
+/// To `[batch]`.
+type Score = Box<dyn Fn(&Shown) -> byteedit_reward::Result<Tensor<1>>>;
 
-/// A network of random weights that scores square pictures of the size that it sees.
-struct Scoring {
+/// A network of random weights that scores pictures, of one batch size, by a text of its own.
+pub(super) struct Scoring {
     name: &'static str,
     /// What it is shown, for people.
     input: String,
     /// Without the pass; an object.
     shape: Value,
     batch: usize,
-    /// Height and width of the pictures.
+    /// Height and width of the pictures that it sees.
     side: usize,
     /// Of the forward pass for one picture: what depends on its pixels.
     flop: f64,
@@ -67,8 +69,26 @@ pub(super) fn bench_reward(args: BenchRewardArgs, printer: &Printer) -> anyhow::
     report(&bench, "reward", &names.join(" and "), printer)
 }
 
+impl Reward for Scoring {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn sees_prompt(&self) -> bool {
+        false
+    }
+
+    fn sees_mask(&self) -> bool {
+        false
+    }
+
+    fn score(&self, shown: &Shown) -> byteedit_reward::Result<Tensor<1>> {
+        (self.score)(shown)
+    }
+}
+
 impl Scoring {
-    fn of(network: RewardNetworkArg, batch: usize) -> Self {
+    pub(super) fn of(network: RewardNetworkArg, batch: usize) -> Self {
         match network {
             RewardNetworkArg::BlipL => Self::of_blip("blip-l", &ImageRewardConfig::v1_0(), batch),
             RewardNetworkArg::ClipL => Self::of_clip("clip-l", &clip_vit_l(), batch),
@@ -87,7 +107,6 @@ impl Scoring {
         let ids = token_ids([batch, n_tokens], config.blip_config.text_config.vocab_size, &device);
         let is_padding = TensorData::new(vec![false; batch * n_tokens], [batch, n_tokens]);
         let is_padding = Tensor::<2, Bool>::from_data(is_padding, &device);
-        let edit_mask = Tensor::<4>::ones([batch, 1, side, side], &device);
         let (picture, text) = flops::blip(&config.blip_config, n_tokens);
         Self {
             name,
@@ -98,8 +117,9 @@ impl Scoring {
             flop: picture + text,
             text_flop: 0.0,
             n_parameters: network.num_params(),
-            score: Box::new(move |pixels: Tensor<4>| -> anyhow::Result<Tensor<1>> {
-                let picture = network.picture_tokens(network.preprocess(pixels, &edit_mask)?);
+            score: Box::new(move |shown: &Shown| -> byteedit_reward::Result<Tensor<1>> {
+                let seen = network.preprocess(shown.pixels(), shown.edit_mask())?;
+                let picture = network.picture_tokens(seen);
                 let features = network.features(&picture, ids.clone(), is_padding.clone());
                 Ok(network.mlp.forward(features))
             }),
@@ -123,8 +143,8 @@ impl Scoring {
             flop: picture,
             text_flop: text,
             n_parameters: network.num_params(),
-            score: Box::new(move |pixels: Tensor<4>| -> anyhow::Result<Tensor<1>> {
-                let pictures = network.image_features(preprocessing.forward(pixels));
+            score: Box::new(move |shown: &Shown| -> byteedit_reward::Result<Tensor<1>> {
+                let pictures = network.image_features(preprocessing.forward(shown.pixels()));
                 let cosines = (pictures * network.text_features(ids.clone())).sum_dim(1).reshape([batch]);
                 Ok(cosines * network.scale())
             }),
@@ -146,8 +166,8 @@ impl Scoring {
             flop: flops::dinov2(body, side) + head,
             text_flop: 0.0,
             n_parameters: network.num_params(),
-            score: Box::new(move |pixels: Tensor<4>| -> anyhow::Result<Tensor<1>> {
-                let logits = network.pixel_logits(pixels).reshape([batch, side * side]);
+            score: Box::new(move |shown: &Shown| -> byteedit_reward::Result<Tensor<1>> {
+                let logits = network.pixel_logits(shown.pixels()).reshape([batch, side * side]);
                 Ok(logits.mean_dim(1).reshape([batch]))
             }),
         }
@@ -160,13 +180,13 @@ impl Scoring {
             let case = self.case(pass);
             let measured = if pass == PassArg::Forward {
                 bench.case(case, (), |()| {
-                    drop((self.score)(pixels.clone())?);
+                    drop(self.score(&self.shown(pixels.clone())?)?);
                     Ok(device.sync()?)
                 })?
             } else {
                 let tracked = Tensor::<4>::from_inner(pixels.clone()).require_grad();
                 bench.case(case, (), |()| {
-                    let grads = (self.score)(tracked.clone())?.sum().backward();
+                    let grads = self.score(&self.shown(tracked.clone())?)?.sum().backward();
                     drop(tracked.grad(&grads).context("the pixels have no gradient; this is a bug")?);
                     Ok(device.sync()?)
                 })?
@@ -176,12 +196,27 @@ impl Scoring {
         Ok(())
     }
 
+    /// Operations of the way to the scores of a batch and back to its pixels.
+    pub(super) fn gflop_to_pixels(&self) -> f64 {
+        self.batch as f64 * (TO_PIXELS_FACTOR * self.flop + self.text_flop) / 1e9
+    }
+
+    pub(super) fn weights_bytes(&self) -> u64 {
+        4 * self.n_parameters as u64
+    }
+
     fn pixels(&self, device: &Device) -> Tensor<4> {
         random([self.batch, 3, self.side, self.side], 0.5, 0, device) + 0.5
     }
 
+    /// Pictures that were repainted everywhere.
+    fn shown(&self, pixels: Tensor<4>) -> anyhow::Result<Shown> {
+        let edit_mask = Tensor::ones([self.batch, 1, self.side, self.side], &Device::flex());
+        Ok(Shown::new(pixels, edit_mask, vec![String::new(); self.batch])?)
+    }
+
     fn case(&self, pass: PassArg) -> Case {
-        let Self { name, input, shape, batch, flop, text_flop, n_parameters, .. } = self;
+        let Self { name, input, shape, batch, flop, text_flop, .. } = self;
         let (word, says, factor) = match pass {
             PassArg::Forward => ("forward", "forward", 1.0),
             PassArg::Training => ("training", "forward and back to the pixels", TO_PIXELS_FACTOR),
@@ -192,7 +227,7 @@ impl Scoring {
             name: format!("{name}, {input}, batch {batch}, {says}"),
             shape,
             work: Work { flop: *batch as f64 * (factor * flop + text_flop), bytes: None },
-            weights_bytes: Some(4 * *n_parameters as u64),
+            weights_bytes: Some(self.weights_bytes()),
         }
     }
 }
@@ -239,7 +274,7 @@ mod tests {
             Scoring::of_clip("clip-tiny", &clip_tiny(), 3),
             Scoring::of(RewardNetworkArg::CoherentMini, 3),
         ] {
-            let scores = (scoring.score)(scoring.pixels(&Device::flex())).unwrap();
+            let scores = scoring.score(&scoring.shown(scoring.pixels(&Device::flex())).unwrap()).unwrap();
             let scores: Vec<f32> = scores.into_data().iter::<f32>().collect();
             assert!(scores.len() == 3 && scores.iter().all(|score| score.is_finite()), "{scores:?}");
             scoring.measure(passes(None), &mut bench).unwrap();

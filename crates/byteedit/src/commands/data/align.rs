@@ -1,41 +1,104 @@
-//! `byteedit data align`: captions by a program that names what it sees.
+//! `byteedit data align`: pictures with true and wrong captions, of a collection or of any folder.
 
-use byteedit_train::feedback::{self, AlignConfig, Simulated};
-use serde_json::json;
+use std::path::Path;
+
+use burn::tensor::Device;
+use byteedit_reward::ClipPair;
+use byteedit_train::feedback::{self, AlignConfig, FolderAlignConfig, FolderAlignInputs, Simulated};
+use serde_json::{Value, json};
 
 use crate::annotator;
 use crate::args::DataAlignArgs;
 use crate::commands::train::Observer;
 use crate::exit::ExitStatus;
 use crate::printer::Printer;
-use crate::settings::{device, world};
+use crate::settings::{device, overlaid, world};
 
-/// Describes the edits of a collection.
+/// From this share of pairs on that are told by style alone, the user is warned: a shuffled-image control shows as much.
+const MUCH_STYLE: f64 = 0.55;
+
+/// Describes the edits of a collection, or the pictures of a folder. As for annotating, Ctrl-C may simply end it.
 ///
 /// # Errors
-/// A collection, a world or an annotator that cannot be used.
+/// A collection, a world or an annotator that cannot be used; pictures, captions or a CLIP that cannot.
 pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let DataAlignArgs {
-        collection,
+        folder,
         min_confidence,
         n_wrong,
-        annotator: name,
+        annotator,
         world: pack,
+        clip,
+        better_captions,
+        config,
+        set,
+        skip_bad,
         device: device_name,
         json,
     } = args;
     let device = device(device_name.as_deref())?;
-    let world = world(pack.as_deref())?;
-    let network = annotator::open(&name, &device)?;
-    let annotator = Simulated::new(&world, &network, &device)?;
-    let config = AlignConfig { min_confidence, n_wrong };
-    // As for annotating, Ctrl-C may simply end it.
-    let report = feedback::align(config, &world, &annotator, &collection, &mut Observer::new(printer))?;
+    let mut facts = if let (Some(clip), Some(better_captions)) = (&clip, &better_captions) {
+        let config = overlaid(FolderAlignConfig::default(), config.as_deref(), &set)?;
+        config.validate()?;
+        let network = ClipPair::load(clip, &device)?;
+        let (folder, device) = (folder.as_path(), &device);
+        let inputs = FolderAlignInputs { folder, better_captions, clip: &network, device, skip_bad };
+        of_pictures(&config, &inputs, clip, printer)?
+    } else {
+        let config = AlignConfig { min_confidence, n_wrong };
+        of_collection(config, &folder, (annotator.as_str(), pack.as_deref()), &device, printer)?
+    };
+    let path = folder.join("align.jsonl");
+    facts["output"] = json!(path);
+    printer.answer(json, &facts, [path.display()])?;
+    Ok(ExitStatus::Done)
+}
+
+/// By the annotator and the world's pack.
+fn of_collection(
+    config: AlignConfig,
+    folder: &Path,
+    (annotator, pack): (&str, Option<&Path>),
+    device: &Device,
+    printer: &Printer,
+) -> anyhow::Result<Value> {
+    let world = world(pack)?;
+    let network = annotator::open(annotator, device)?;
+    let annotator = Simulated::new(&world, &network, device)?;
+    let report = feedback::align(config, &world, &annotator, folder, &mut Observer::new(printer))?;
     printer.note(format_args!(
         "{} pictures show what was asked for, {} another thing, {} were left out as unsure; a program says so, no person",
         report.n_matching, report.n_mismatched, report.n_unsure
     ));
-    let path = collection.join("align.jsonl");
-    printer.answer(json, &json!({ "output": path, "report": report }), [path.display()])?;
-    Ok(ExitStatus::Done)
+    Ok(json!({ "report": report }))
+}
+
+/// By CLIP, whose folder gives its measure the name.
+fn of_pictures(
+    config: &FolderAlignConfig,
+    inputs: &FolderAlignInputs<'_>,
+    clip: &Path,
+    printer: &Printer,
+) -> anyhow::Result<Value> {
+    let report = feedback::align_folder(config, inputs, &mut Observer::new(printer))?;
+    printer.note(format_args!(
+        "{} of {} pictures fit their captions badly, with a CLIPScore of at most {:.3}; {} of them have a better one, which \
+         brings the mean from {:.3} to {:.3}",
+        report.n_mismatched,
+        report.n_pictures,
+        report.cut,
+        report.n_corrected,
+        report.mean_given,
+        report.mean_better
+    ));
+    if report.by_style > MUCH_STYLE {
+        printer.warn(format_args!(
+            "{:.2} of the pairs can be told by the style of the captions alone, without a picture: there are too few near \
+             pictures to exchange captions with, or too few whose captions fit; add such, or raise n_near",
+            report.by_style
+        ));
+    }
+    let name = clip.file_name().unwrap_or(clip.as_os_str());
+    let measure = format!("clipscore/{}/cos", name.to_string_lossy());
+    Ok(json!({ "measure": measure, "report": report }))
 }

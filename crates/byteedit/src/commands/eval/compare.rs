@@ -1,20 +1,17 @@
 //! `byteedit eval compare`.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
-use burn::tensor::Device;
+use anyhow::Context;
 use byteedit_data::Split;
-use byteedit_edit::EditModel;
-use byteedit_eval::compare::{Arm, ArmSettings, CompareConfig, eval_compare, pairs};
-use byteedit_eval::{EvalConfig, GuidanceScales};
+use byteedit_eval::compare::{Arm, CompareConfig, GuidanceReport, eval_compare, pairs};
 
+use super::arms::{Models, Teller};
 use super::{judge, told};
-use crate::args::{ArmArg, EvalCompareArgs};
+use crate::args::EvalCompareArgs;
 use crate::exit::ExitStatus;
 use crate::files;
-use crate::model;
 use crate::printer::Printer;
-use crate::progress::Progress;
 use crate::settings::{device, world};
 
 /// Compares models, or settings of one, on the mini world.
@@ -24,6 +21,7 @@ use crate::settings::{device, world};
 pub(super) fn compare(args: EvalCompareArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let EvalCompareArgs {
         arm: asked,
+        guidance_from,
         pair,
         split,
         samples,
@@ -51,28 +49,25 @@ pub(super) fn compare(args: EvalCompareArgs, printer: &Printer) -> anyhow::Resul
     let names: Vec<&str> = asked.iter().map(|arm| arm.name.as_str()).collect();
     pairs(&names, &config.pairs)?;
     config.validate()?;
+    let chosen = guidance_from.as_deref().map(chosen_guidance).transpose()?;
     let device = device(device_name.as_deref())?;
     let world = world(pack.as_deref())?;
     let judge = judge(&judge_name, &device)?;
-    let models = models(&asked, &device)?;
+    let models = Models::load(&asked, &device)?;
+    let mut arms: Vec<Arm<'_>> = asked.iter().map(|arm| models.arm(arm, split)).collect();
+    if let Some(chosen) = chosen {
+        for (arm, _) in arms.iter_mut().zip(&asked).filter(|(_, asked)| asked.guidance.is_none()) {
+            arm.settings.guidance = arm.settings.guidance.of_prompts(chosen.scale_of(arm)?);
+        }
+    }
     // Last, so that a name which is none leaves no folder behind.
     files::create_folder(&out)?;
-    let suited = |arm: &ArmArg| EvalConfig::for_model(split, &models[arm.model.as_str()]);
     // All arms are shown frames of the reference's size.
-    let config = CompareConfig { picture_size: suited(&asked[0]).picture_size, ..config };
-    let arm = |arm: &ArmArg| Arm {
-        name: arm.name.clone(),
-        editor: &models[arm.model.as_str()],
-        settings: settings(arm, &suited(arm)),
-    };
-    let arms: Vec<Arm<'_>> = asked.iter().map(arm).collect();
-    let mut progress = None;
-    let comparison = eval_compare(&arms, &judge, &world, &config, &mut |report| {
-        let progress =
-            progress.get_or_insert_with(|| Progress::start(printer, "samples", report.n_cases as u64));
-        progress.set(report.n_done as u64, || report.section.name().to_owned());
-    })?;
-    drop(progress);
+    let config = CompareConfig { picture_size: models.picture_size(&asked[0], split), ..config };
+    let mut teller = Teller::new(printer);
+    let comparison =
+        eval_compare(&arms, &judge, &world, &config, Some(&out), &mut |event| teller.hear(event))?;
+    drop(teller);
     for (section, arms) in &comparison.timing.seconds_per_picture {
         for (name, seconds) in arms {
             printer.note(format_args!("{}, {name}: {seconds:.3} s for each picture", section.name()));
@@ -82,27 +77,10 @@ pub(super) fn compare(args: EvalCompareArgs, printer: &Printer) -> anyhow::Resul
     told(&comparison.write(&out)?, &text, printer)
 }
 
-/// Every model that an arm names, once.
-fn models(arms: &[ArmArg], device: &Device) -> anyhow::Result<BTreeMap<String, EditModel>> {
-    let mut models = BTreeMap::new();
-    for ArmArg { model: name, .. } in arms {
-        if !models.contains_key(name) {
-            models.insert(name.clone(), model::load(name, device)?);
-        }
-    }
-    Ok(models)
-}
-
-/// What suits the model, but for what the arm says.
-fn settings(arm: &ArmArg, suited: &EvalConfig) -> ArmSettings {
-    let suited = ArmSettings::from(suited);
-    ArmSettings {
-        n_steps: arm.n_steps.unwrap_or(suited.n_steps),
-        guidance: GuidanceScales {
-            edit: arm.guidance.unwrap_or(suited.guidance.edit),
-            outpaint: arm.guidance.unwrap_or(suited.guidance.outpaint),
-            ..suited.guidance
-        },
-        ..suited
-    }
+/// What `eval guidance` wrote.
+fn chosen_guidance(path: &Path) -> anyhow::Result<GuidanceReport> {
+    let text = files::read_text(path)?;
+    serde_json::from_str(&text).with_context(|| {
+        format!("{} is no choice of guidance; name the guidance.json of `eval guidance`", path.display())
+    })
 }

@@ -1,7 +1,9 @@
 //! `byteedit eval`: figures with exact answers behind them, models beside each other, and those of rewards on judged
 //! preferences.
 
+mod arms;
 mod compare;
+mod guidance;
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +35,7 @@ pub(super) fn run(args: EvalArgs, printer: &Printer) -> anyhow::Result<ExitStatu
     match args.verb {
         EvalVerb::World(args) => on_world(args, printer),
         EvalVerb::Compare(args) => compare::compare(args, printer),
+        EvalVerb::Guidance(args) => guidance::guidance(args, printer),
         EvalVerb::Reward(args) => on_preferences(args, printer),
     }
 }

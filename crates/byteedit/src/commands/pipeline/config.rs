@@ -114,9 +114,9 @@ impl Stage {
         }
     }
 
-    /// The folder that `--run` or `--out` names, if it lies within `out`.
-    pub(super) fn folder(&self, out: &Path) -> Option<&Path> {
-        let flags = ["--run", "--out"];
+    /// What it writes: the file or the folder that `--run` or `--out` names.
+    pub(super) fn target(&self) -> Option<&Path> {
+        let flags = ["--run", "--out", "-o"];
         let apart = self.args.windows(2).find(|pair| flags.contains(&pair[0].as_str()));
         let joined = || {
             self.args.iter().find_map(|argument| {
@@ -124,8 +124,12 @@ impl Stage {
                 flags.contains(&flag).then_some(value)
             })
         };
-        let named = apart.map(|pair| pair[1].as_str()).or_else(joined).map(Path::new)?;
-        (named.starts_with(out) && named != out).then_some(named)
+        apart.map(|pair| pair[1].as_str()).or_else(joined).map(Path::new)
+    }
+
+    /// The same, if it lies within `out`.
+    pub(super) fn folder(&self, out: &Path) -> Option<&Path> {
+        self.target().filter(|target| target.starts_with(out) && *target != out)
     }
 }
 

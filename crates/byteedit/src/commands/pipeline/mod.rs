@@ -24,7 +24,6 @@ use self::stamp::{Stamp, Stamps};
 use crate::args::PipelineArgs;
 use crate::exit::ExitStatus;
 use crate::files;
-use crate::interrupt::stop_flag;
 use crate::printer::Printer;
 
 /// The program in commands that are shown.
@@ -110,7 +109,7 @@ pub(super) fn pipeline(args: PipelineArgs, printer: &Printer) -> anyhow::Result<
     check_needs(&entries, &chosen)?;
     files::create_folder(&out)?;
     let _lock = stamps.lock()?;
-    let runner = Runner::new(printer.is_quiet(), stop_flag(printer)?)?;
+    let runner = Runner::new(printer)?;
     let status = Work { stamps: &stamps, runner, printer }.all(&mut entries, chosen)?;
     let report = out.join(REPORT);
     files::write(&report, report::page(&config, &entries, &stamps).as_bytes())?;
@@ -191,7 +190,7 @@ fn told(
 /// What running stages takes.
 struct Work<'a> {
     stamps: &'a Stamps,
-    runner: Runner<'a>,
+    runner: Runner,
     printer: &'a Printer,
 }
 

@@ -6,11 +6,14 @@ use std::iter::once;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus as ProcessStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 use crate::exit::INTERRUPTED;
+use crate::interrupt::stop_flag_with;
+use crate::printer::Printer;
 
 /// How often it is looked whether a stage has ended or is to be stopped.
 const POLL: Duration = Duration::from_millis(20);
@@ -27,21 +30,26 @@ pub(super) enum Ended {
 }
 
 /// What runs stages.
-pub(super) struct Runner<'a> {
+pub(super) struct Runner {
     program: PathBuf,
     is_quiet: bool,
-    stop: &'a AtomicBool,
+    stop: &'static AtomicBool,
+    running: Running,
 }
 
-impl<'a> Runner<'a> {
-    /// Runs this program, until `stop` is set.
+impl Runner {
+    /// Runs this program, until Ctrl-C: the first press asks the stage that runs to save and to end, the second ends it and
+    /// this process at once.
     ///
     /// # Errors
-    /// A system that does not say where the program lies.
-    pub(super) fn new(is_quiet: bool, stop: &'a AtomicBool) -> anyhow::Result<Self> {
+    /// A system that does not say where the program lies, or that tells of no Ctrl-C.
+    pub(super) fn new(printer: &Printer) -> anyhow::Result<Self> {
         let program =
             std::env::current_exe().context("this program does not find itself to run the stages")?;
-        Ok(Self { program, is_quiet, stop })
+        let running = Running::default();
+        let stage = running.clone();
+        let stop = stop_flag_with(printer, move || stage.end())?;
+        Ok(Self { program, is_quiet: printer.is_quiet(), stop, running })
     }
 
     /// Whether the user wants it to end.
@@ -61,24 +69,65 @@ impl<'a> Runner<'a> {
         command.args(self.is_quiet.then_some("--quiet")).args(args).stdin(Stdio::null()).stdout(file);
         set_apart(&mut command);
         let begin = Instant::now();
-        let mut child =
-            command.spawn().with_context(|| format!("{} cannot be started", self.program.display()))?;
-        let status = self.wait(&mut child).context("the end of a stage cannot be waited for")?;
+        let started = self.running.start(&mut command, self.stop);
+        if !started.with_context(|| format!("{} cannot be started", self.program.display()))? {
+            return Ok((Ended::Interrupted, begin.elapsed()));
+        }
+        let status = self.wait().context("the end of a stage cannot be waited for")?;
         Ok((ended(status, self.is_stopped()), begin.elapsed()))
     }
 
-    fn wait(&self, child: &mut Child) -> io::Result<ProcessStatus> {
+    fn wait(&self) -> io::Result<ProcessStatus> {
         let mut is_asked = false;
         loop {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = self.running.status()? {
                 return Ok(status);
             }
             if self.is_stopped() && !is_asked {
-                ask_to_stop(child);
+                self.running.ask_to_stop();
                 is_asked = true;
             }
             std::thread::sleep(POLL);
         }
+    }
+}
+
+/// The process of the stage that runs, which whoever hears of Ctrl-C can end too.
+#[derive(Clone, Default)]
+struct Running(Arc<Mutex<Option<Child>>>);
+
+impl Running {
+    /// Starts a process; not if `stop` is set, so that none begins behind the back of [`Running::end`]. Whether it did.
+    fn start(&self, command: &mut Command, stop: &AtomicBool) -> io::Result<bool> {
+        let mut child = self.child();
+        if stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        *child = Some(command.spawn()?);
+        Ok(true)
+    }
+
+    /// How it ended, if it has.
+    fn status(&self) -> io::Result<Option<ProcessStatus>> {
+        self.child().as_mut().map_or(Ok(None), Child::try_wait)
+    }
+
+    fn ask_to_stop(&self) {
+        if let Some(child) = self.child().as_ref() {
+            ask_to_stop(child);
+        }
+    }
+
+    /// Ends it at once, and returns when it has gone: then the same command can be given again.
+    fn end(&self) {
+        if let Some(child) = self.child().as_mut() {
+            // It may have ended by itself.
+            let _ = child.kill().and_then(|()| child.wait());
+        }
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,6 +187,20 @@ mod tests {
         assert!(line.starts_with("bin/byteedit edit 'a b.png' --set "), "{line}");
         let words = shlex::split(&line).unwrap();
         assert_eq!(words[1..], args);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_runs_can_be_ended_and_nothing_begins_after_it() {
+        let (running, stop) = (Running::default(), AtomicBool::new(false));
+        assert!(running.start(Command::new("sleep").arg("600"), &stop).unwrap());
+        assert_eq!(running.status().unwrap(), None);
+        running.clone().end();
+        let status = running.status().unwrap().expect("it has ended");
+        assert_eq!(ended(status, true), Ended::Interrupted);
+        stop.store(true, Ordering::Relaxed);
+        assert!(!running.start(Command::new("sleep").arg("600"), &stop).unwrap());
+        running.end();
     }
 
     #[test]

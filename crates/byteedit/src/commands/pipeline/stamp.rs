@@ -1,16 +1,17 @@
 //! What is known of stages that have ended, in `.stages` beside their results.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::CommandFactory;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::config::Stage;
-use crate::files;
+use crate::args::Cli;
+use crate::{files, fingerprint};
 
 /// The folder, within that of the results.
 const FOLDER: &str = ".stages";
@@ -109,14 +110,18 @@ impl Stamps {
     }
 }
 
-/// What a stage's result depends on, as a hash: the program's version, the arguments, the files that they name outside
-/// of `out`, and the keys of the stages that it needs, which hold those of theirs.
+/// What a stage's result depends on, as a hash: the program's version, the arguments, the files and folders that they name
+/// outside of `out`, and the keys of the stages that it needs, which hold those of theirs.
 ///
 /// # Errors
-/// A file that is there and cannot be read.
+/// A file or a folder that is there and cannot be read.
 pub(super) fn key(stage: &Stage, out: &Path, needs: &[&str]) -> anyhow::Result<String> {
-    let files = files_outside(&stage.args, out).into_iter().map(hash_of_file);
-    let files = files.collect::<anyhow::Result<Vec<_>>>()?;
+    // Before the first stage there is no such folder, and so nothing in it.
+    let out = out.canonicalize().ok();
+    let hash = |path: &Path| {
+        if path.is_dir() { fingerprint::of_folder(path, out.as_deref()) } else { fingerprint::of_file(path) }
+    };
+    let files = inputs(stage, out.as_deref()).into_iter().map(hash).collect::<anyhow::Result<Vec<_>>>()?;
     let version = env!("CARGO_PKG_VERSION");
     let facts = json!({ "version": version, "args": stage.args, "files": files, "needs": needs });
     Ok(format!("{:x}", Sha256::digest(facts.to_string())))
@@ -128,24 +133,31 @@ fn values(argument: &str) -> impl Iterator<Item = &str> {
     [Some(argument), value].into_iter().flatten()
 }
 
-/// The files that arguments name, by themselves or behind a `=`, but for those within `out`.
-fn files_outside<'a>(args: &'a [String], out: &Path) -> Vec<&'a Path> {
-    // Before the first stage there is no such folder, and so nothing in it.
-    let out = out.canonicalize().ok();
-    let is_inside = |path: &Path| match (path.canonicalize(), &out) {
+/// The files and folders that a stage's arguments name, by themselves or behind a `=`, but for those within `out` and for what
+/// the stage itself writes.
+fn inputs<'a>(stage: &'a Stage, out: Option<&Path>) -> Vec<&'a Path> {
+    let is_inside = |path: &Path| match (path.canonicalize(), out) {
         (Ok(path), Some(out)) => path.starts_with(out),
         _ => false,
     };
-    let paths = args.iter().map(String::as_str).flat_map(values).map(Path::new);
-    paths.filter(|path| path.is_file() && !is_inside(path)).collect()
+    let target = stage.target();
+    let paths = behind_the_verb(&stage.args).into_iter().flat_map(values).map(Path::new);
+    let paths = paths.filter(|path| path.is_file() || path.is_dir());
+    paths.filter(|path| Some(*path) != target && !is_inside(path)).collect()
 }
 
-fn hash_of_file(path: &Path) -> anyhow::Result<String> {
-    let mut hash = Sha256::new();
-    File::open(path)
-        .and_then(|mut file| io::copy(&mut file, &mut hash))
-        .with_context(|| format!("{} cannot be read; check the name", path.display()))?;
-    Ok(format!("{:x}", hash.finalize()))
+/// Arguments without the words of the verb: that of `data annotate` means no folder `data`.
+fn behind_the_verb(args: &[String]) -> Vec<&str> {
+    let program = Cli::command();
+    let mut command = &program;
+    let mut rest = Vec::with_capacity(args.len());
+    for argument in args {
+        match command.find_subcommand(argument) {
+            Some(verb) => command = verb,
+            None => rest.push(argument.as_str()),
+        }
+    }
+    rest
 }
 
 #[cfg(test)]
@@ -192,6 +204,47 @@ mod tests {
         fs::write(&inside, "2").unwrap();
         let second = keys();
         assert!(second.0 != first.0 && second.1 != first.1 && second.2 == first.2);
+    }
+
+    #[test]
+    fn folders_count_by_what_is_in_them_unless_they_are_results() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let (model, target) = (folder.path().join("model"), folder.path().join("target"));
+        let [model_arg, target_arg] = [&model, &target].map(|path| path.to_str().unwrap());
+        let of = |args: &[&str]| key(&stage(args), &out, &[]).unwrap();
+        let whole = folder.path().to_str().unwrap();
+        let keys = || {
+            [
+                of(&["eval", "world", "--model", model_arg]),
+                of(&["data", "check", whole]),
+                of(&["train", "vae", "--run", target_arg]),
+                of(&["train", "vae", &format!("--run={target_arg}")]),
+            ]
+        };
+        let missing = keys();
+        for made in [&out, &model, &target] {
+            fs::create_dir(made).unwrap();
+        }
+        let empty = keys();
+        assert!(empty[0] != missing[0] && empty[1] == missing[1] && empty[2..] == missing[2..]);
+        fs::write(model.join("config.json"), "1").unwrap();
+        let first = keys();
+        assert!(first[0] != empty[0] && first[1] != empty[1]);
+        fs::write(model.join("config.json"), "2").unwrap();
+        let second = keys();
+        assert!(second[0] != first[0] && second[1] != first[1]);
+        fs::write(out.join("result"), "1").unwrap();
+        assert_eq!(keys(), second);
+        // What a stage writes is no reason to write it again.
+        fs::write(target.join("state"), "1").unwrap();
+        assert!(keys()[2..] == missing[2..]);
+    }
+
+    #[test]
+    fn words_of_a_verb_name_no_folder() {
+        let args = ["--quiet", "train", "reward", "aesthetic", "--data", "train", "vae"].map(str::to_owned);
+        assert_eq!(behind_the_verb(&args), ["--quiet", "--data", "train", "vae"]);
     }
 
     #[test]

@@ -31,11 +31,11 @@ pub(crate) fn train_reward(verb: TrainRewardVerb, printer: &Printer) -> anyhow::
             ranked(&settings, "alignment", inputs, printer)
         }
         TrainRewardVerb::Coherent(args) => {
-            let TrainCoherentArgs { run, vae } = args;
+            let TrainCoherentArgs { run, vae, skip_bad } = args;
             let settings = RewardSettings::resolve(run, "coherent", CoherentRunConfig::mini())?;
             let vae = parts::init_vae_folder(&vae, &settings.folder)?;
             let RewardSettings { config, data, init, world, .. } = &settings;
-            let inputs = CoherentInputs { records: data, world, vae: &vae, init: init.as_deref() };
+            let inputs = CoherentInputs { records: data, skip_bad, world, vae: &vae, init: init.as_deref() };
             trained(&settings, "coherent", printer, |context| coherent::train(config, &inputs, context))
         }
     }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use byteedit_nn::kernels::{ROW_MULTIPLE, StripRows};
-use byteedit_nn::{Conv2d, ResnetBlock2D};
+use byteedit_nn::{Conv2d, ResnetBlock2D, Tape};
 
 use super::norm::StripNorm;
 use super::{StripHeight, Strips};
@@ -18,7 +18,7 @@ impl Encoder {
         for block in &self.down_blocks {
             x = block.forward_in_strips(x, height);
         }
-        let x = self.mid_block.forward(x.joined());
+        let x = self.mid_block.forward(x.joined(), Tape::Whole);
         self.conv_out.forward(self.conv_norm_out.forward_silu(x))
     }
 }
@@ -26,7 +26,7 @@ impl Encoder {
 impl Decoder {
     /// As `forward`, in strips.
     pub(in crate::vae) fn forward_in_strips(&self, raw_latents: Tensor<4>, height: StripHeight) -> Tensor<4> {
-        let x = self.mid_block.forward(self.conv_in.forward(raw_latents));
+        let x = self.mid_block.forward(self.conv_in.forward(raw_latents), Tape::Whole);
         let mut x = Strips::split(x, height);
         for block in &self.up_blocks {
             x = block.forward_in_strips(x, height);

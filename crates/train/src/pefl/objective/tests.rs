@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use burn::tensor::Device;
 use byteedit_edit::Hole;
 use byteedit_models::lora::LoraConfig;
+use byteedit_testing::distance;
 use tempfile::TempDir;
 
 use super::*;
 use crate::Source;
-use crate::optim::Gradients;
+use crate::named::{NamedTensors, parameters_of};
+use crate::optim::{AdamWConfig, Gradients};
 use crate::pefl::PeflLossConfig;
 use crate::pefl::toys::{self, Bright};
 use crate::step::Learner;
@@ -174,7 +176,7 @@ fn twenty_steps_for_a_reward_that_likes_bright_pictures_make_them_brighter() {
 fn beside_branches_nothing_of_the_u_net_learns() {
     let lora = LoraConfig::of_attention(2);
     let room = Room::new(PeflRunConfig { lora: Some(lora), ..toys::accelerating() });
-    let student = crate::pefl::with_branches(&room.config, toys::student(), &Device::default()).unwrap();
+    let student = crate::pefl::as_it_learns(&room.config, toys::student(), &Device::default()).unwrap();
     let mut feedback = room.feedback(&student);
     let learner = room.learner(&feedback, student);
     let loss = feedback.loss(&learner.model, 0, 0).unwrap();
@@ -182,4 +184,44 @@ fn beside_branches_nothing_of_the_u_net_learns() {
     // `A` and `B` of four projections in both attentions of four transformers.
     assert_eq!(gradients.take_under(UNET).len(), 2 * 4 * 2 * 4);
     assert!(gradients.take_under(TEXT_ENCODER).is_empty() && !gradients.is_empty());
+}
+
+/// How far one step moves every weight. With an epsilon of 1 a step goes with its gradient; with the usual one the first
+/// step is the gradient's sign, which rounding decides where the gradient is next to nothing.
+fn moved(mut config: PeflRunConfig) -> NamedTensors {
+    config.training.optimizer = AdamWConfig { epsilon: 1.0, weight_decay: 0.0, ..AdamWConfig::default() };
+    let room = Room::new(config);
+    let student = Student { base: toys::listening(), coherent: Some(toys::coherent(toys::SIDE)) };
+    let student = crate::pefl::as_it_learns(&room.config, student, &Device::default()).unwrap();
+    let mut feedback = room.feedback(&student);
+    let learner = room.learner(&feedback, student);
+    let before = parameters_of(&learner.model);
+    let (learner, _) =
+        learner.advance(&room.config.training, 1.0, |model, _| feedback.loss(model, 0, 0)).unwrap();
+    let change = |(name, after): (String, Tensor<1>)| {
+        let change = after - before[&name].clone();
+        (name, change)
+    };
+    parameters_of(&learner.model).into_iter().map(change).collect()
+}
+
+/// The adversary learns too, beside the parts; the denoising error goes through the U-Net a second time.
+#[test]
+fn a_step_that_computes_parts_again_is_the_step_that_kept_everything() {
+    let largest = |change: &Tensor<1>| f64::from(change.clone().abs().max().into_scalar::<f32>());
+    for lora in [None, Some(LoraConfig::of_attention(2))] {
+        for guidance_scale in [1.0, 3.0] {
+            let mut config = PeflRunConfig { lora: lora.clone(), ..toys::accelerating() };
+            config.rollout.guidance_scale = guidance_scale;
+            let expected = moved(config.clone());
+            let found = moved(PeflRunConfig { recompute: true, ..config });
+            assert!(expected.values().map(largest).fold(0.0, f64::max) > 1e-3, "nothing was learned");
+            for (name, expected) in &expected {
+                let distance = distance(&found[name], expected);
+                // Sums in another order, and the rounding of a weight about 1.
+                let limit = 1e-3 * largest(expected) + 1e-6;
+                assert!(distance.max_abs <= limit, "{name}: {distance}");
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use byteedit_data::preference::{self, PreferenceRecord};
+use byteedit_data::preference::{Numbered, PreferenceRecord, Reader, SkipBad};
 use byteedit_data::world::FRAME_SIDES;
 use byteedit_data::{Mask, Rgb8, SampleSpec, Split, Task, World};
 use byteedit_models::Component;
@@ -20,6 +20,30 @@ use crate::{Result, TrainError};
 
 /// Pictures that go through the autoencoder at once.
 const BATCH: usize = 16;
+
+/// The records of `files` with the folders of their pictures, which are there; whether and how they were judged does not
+/// matter. Bad lines are passed over, up to `skip_bad` in each file, and told.
+pub(super) fn records_of(
+    files: &[PathBuf],
+    skip_bad: usize,
+    progress: &mut dyn Progress,
+) -> Result<Vec<(PathBuf, PreferenceRecord)>> {
+    let mut records = Vec::new();
+    for path in files {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut reader = Reader::open(path, SkipBad { limit: skip_bad })?;
+        while let Some(numbered) = reader.next() {
+            let Numbered { line, record } = numbered?;
+            let absent = record.files().find(|file| !folder.join(file).is_file());
+            match absent.map(|file| format!("there is no file {file} in {}", folder.display())) {
+                Some(reason) => reader.pass_over(line, reason)?,
+                None => records.push((folder.to_owned(), record)),
+            }
+        }
+        reader.skipped().iter().for_each(|bad| progress.on_warning(&format!("skipped {bad}")));
+    }
+    Ok(records)
+}
 
 /// Where pictures come from, and those that were fetched.
 #[derive(Debug)]
@@ -44,19 +68,18 @@ struct Candidate {
 }
 
 impl<'a> Pictures<'a> {
-    /// Reads which generated pictures there are; whether and how they were judged does not matter.
+    /// Sorts the generated pictures that there are.
     pub(super) fn list(
         config: &'a CoherentRunConfig,
-        files: &[PathBuf],
+        records: Vec<(PathBuf, PreferenceRecord)>,
         world: &'a World,
         vae: AutoencoderKL,
         device: &'a Device,
     ) -> Result<Self> {
         let (mut learned, mut held_out) = (Vec::new(), Vec::new());
-        for path in files {
-            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        for (folder, record) in records {
             // Without a mask nobody knows what was generated.
-            for record in preference::read(path)?.into_iter().filter(|record| record.source.is_some()) {
+            if record.source.is_some() {
                 let is_held_out = is_held_out(&record.prompt, config.held_out_percent);
                 let kind = if is_held_out { &mut held_out } else { &mut learned };
                 kind.extend((0..record.candidates.len()).map(|place| Candidate {

@@ -13,12 +13,12 @@ use byteedit_models::Component;
 use byteedit_models::store::load_component;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_nn::Init;
-use byteedit_reward::CoherentNetwork;
+use byteedit_reward::{CoherentNetwork, load_network};
 use sha2::{Digest, Sha256};
 
 pub use config::CoherentRunConfig;
 
-use self::data::Pictures;
+use self::data::{Pictures, records_of};
 use self::objective::Telling;
 use super::fingerprint;
 use super::keeper::Keeper;
@@ -33,6 +33,8 @@ use crate::{Result, RunContext};
 pub struct CoherentInputs<'a> {
     /// Files of records, judged or not, whose candidates are the generated pictures.
     pub records: &'a [PathBuf],
+    /// Lines of each file that may be bad; they are left out, and told.
+    pub skip_bad: usize,
     /// Whose composites and photographs are the true ones.
     pub world: &'a World,
     /// Folder of the autoencoder that all go through.
@@ -75,7 +77,7 @@ pub fn train(
             let earlier = CoherentRunConfig::of_run(folder)?;
             (config.network, config.init_sha256) = (earlier.network, earlier.init_sha256);
         } else {
-            let network: CoherentNetwork = load_component(init, device)?;
+            let network: CoherentNetwork = load_network(init, device)?;
             let sha256 = file_sha256(&init.join(CoherentNetwork::WEIGHTS_FILE))?;
             config.network = network.config().clone();
             warm = Some((network, warm_start_note(init, &sha256)));
@@ -84,7 +86,8 @@ pub fn train(
     }
     config.validate()?;
     let vae = load_component(inputs.vae, device)?;
-    let pictures = Pictures::list(&config, inputs.records, inputs.world, vae, device)?;
+    let records = records_of(inputs.records, inputs.skip_bad, progress)?;
+    let pictures = Pictures::list(&config, records, inputs.world, vae, device)?;
     let run = RunFolder::open(folder, &config)?;
     let seed = config.training.seed;
     let network = match warm {

@@ -1,20 +1,14 @@
 //! What a ranking reward learns from: groups of a picture and a text each, some of which are better than others.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use byteedit_data::captions::{self, CaptionRecord};
 use byteedit_data::mask::InstanceMasks;
-use byteedit_data::preference::{
-    Numbered, Pair, PairSet, PreferenceRecord, Problem, Reader, SkipBad, validate,
-};
-use byteedit_data::{ColorWord, Mask, MaskStrategy, SampleSpec, Split, Task, World};
-use byteedit_reward::Region;
+use byteedit_data::{ColorWord, MaskStrategy, SampleSpec, Split, Task, World};
 use rayon::prelude::*;
 
 use super::RankingRunConfig;
-use crate::progress::Progress;
+use super::records::{Captioned, Judged, Records};
 use crate::random::{Use, stream};
 use crate::reward::is_held_out as by_hash;
 use crate::reward::seen::Seen;
@@ -47,14 +41,6 @@ pub(super) struct Item {
     pub(super) text: String,
 }
 
-/// Judged candidates of one prompt.
-#[derive(Clone, Debug)]
-struct Judged {
-    folder: Arc<PathBuf>,
-    record: PreferenceRecord,
-    pairs: Vec<[usize; 2]>,
-}
-
 /// Everything that there is to compare.
 #[derive(Debug)]
 pub(super) struct Comparisons<'a> {
@@ -66,46 +52,27 @@ pub(super) struct Comparisons<'a> {
     held_out_captions: Vec<Captioned>,
 }
 
-/// A record of captions and the folder of its pictures.
-type Captioned = (Arc<PathBuf>, CaptionRecord);
-
-/// Which files there are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Files<'a> {
-    pub(super) preferences: &'a [PathBuf],
-    pub(super) captions: Option<&'a Path>,
-    /// Lines that may be bad in each file of preferences.
-    pub(super) skip_bad: usize,
-}
-
 impl<'a> Comparisons<'a> {
-    /// Reads and checks the files; pictures are read when they are compared.
+    /// Sorts the records into those to learn from and those held out; pictures are read when they are compared.
     ///
     /// # Errors
-    /// A file that is not worth training on, with its line, and shares of groups that have no source.
-    pub(super) fn read(
-        config: &'a RankingRunConfig,
-        files: &Files<'_>,
-        world: &'a World,
-        progress: &mut dyn Progress,
-    ) -> Result<Self> {
-        let mut all = Vec::new();
-        for path in files.preferences {
-            all.extend(judged(path, config, files.skip_bad, progress)?);
-        }
+    /// [`TrainError::Config`] for shares of groups that have no source.
+    pub(super) fn new(config: &'a RankingRunConfig, records: Records, world: &'a World) -> Result<Self> {
+        let Records { judged, captioned, .. } = records;
         let is_held_out = |judged: &Judged| by_hash(&judged.record.prompt, config.held_out_percent);
-        let (held_out, learned): (Vec<_>, Vec<_>) = all.into_iter().partition(is_held_out);
-        let all = files.captions.map(captioned_in).transpose()?.unwrap_or_default();
-        // A picture is on the side of its preferences; where there are none, pictures are held out by their names.
+        let (held_out, learned): (Vec<_>, Vec<_>) = judged.into_iter().partition(is_held_out);
+        // A picture is on the side of its preferences; one that has none is held out by its name.
         let paths_of = |judged: &Judged| {
             let paths = judged.record.candidates.iter().map(|candidate| judged.folder.join(&candidate.path));
             paths.collect::<Vec<_>>()
         };
         let validated: BTreeSet<PathBuf> = held_out.iter().flat_map(paths_of).collect();
+        let taught: BTreeSet<PathBuf> = learned.iter().flat_map(paths_of).collect();
         let (held_out_captions, captions): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(folder, record)| {
-                let by_name = held_out.is_empty() && by_hash(&record.image, config.held_out_percent);
-                by_name || validated.contains(&folder.join(&record.image))
+            captioned.into_iter().partition(|Captioned { folder, record, .. }: &Captioned| {
+                let path = folder.join(&record.image);
+                let by_name = || by_hash(&record.image, config.held_out_percent);
+                validated.contains(&path) || (!taught.contains(&path) && by_name())
             });
         let p_preferences = 1.0 - config.p_world - config.p_captions;
         if p_preferences > 1e-6 && (learned.is_empty() || held_out.is_empty()) {
@@ -118,26 +85,17 @@ impl<'a> Comparisons<'a> {
             let limit = "0 without --captions of a few dozen pictures, which `data align` makes";
             return Err(TrainError::config("p_captions", config.p_captions, limit));
         }
-        if config.p_captions <= 0.0 && files.captions.is_some() {
+        if config.p_captions <= 0.0 && !(captions.is_empty() && held_out_captions.is_empty()) {
             let limit = "above 0 with --captions: the share of the training that they have";
             return Err(TrainError::config("p_captions", config.p_captions, limit));
         }
         Ok(Self { config, world, learned, held_out, captions, held_out_captions })
     }
 
-    /// Every text in the files.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        let judged = self.learned.iter().chain(&self.held_out).map(|judged| judged.record.prompt.as_str());
-        let captions = self.captions.iter().chain(&self.held_out_captions).map(|(_, record)| record);
-        judged.chain(
-            captions.flat_map(|record| record.worse.iter().chain([&record.better]).map(String::as_str)),
-        )
-    }
-
     /// Who judged.
     pub(super) fn annotators(&self) -> Vec<String> {
         let judged = self.learned.iter().filter_map(|judged| judged.record.annotator.clone());
-        let captions = self.captions.iter().filter_map(|(_, record)| record.annotator.clone());
+        let captions = self.captions.iter().filter_map(|captioned| captioned.record.annotator.clone());
         let all: BTreeSet<String> = judged.chain(captions).collect();
         all.into_iter().collect()
     }
@@ -278,7 +236,7 @@ fn captioned(seen: Seen, texts: impl Iterator<Item = String>) -> Group {
 
 impl Judged {
     fn group(&self) -> Result<Group> {
-        let Self { folder, record, pairs } = self;
+        let Self { folder, record, pairs, .. } = self;
         let pictures = record.candidates.iter().map(|candidate| Seen::read(folder, record, candidate));
         let items = (0..record.candidates.len()).map(|picture| Item { picture, text: record.prompt.clone() });
         let (pictures, items) = (pictures.collect::<Result<_>>()?, items.collect());
@@ -286,87 +244,15 @@ impl Judged {
     }
 }
 
-fn of_captions((folder, record): &Captioned) -> Result<Group> {
+fn of_captions(Captioned { folder, record, .. }: &Captioned) -> Result<Group> {
     let seen = Seen::open(folder, &record.image, record.mask.as_deref())?;
     let texts = std::iter::once(&record.better).chain(&record.worse).cloned();
     Ok(captioned(seen, texts))
 }
 
-/// The records of a file that hold a decided pair.
-fn judged(
-    path: &Path,
-    config: &RankingRunConfig,
-    skip_bad: usize,
-    progress: &mut dyn Progress,
-) -> Result<Vec<Judged>> {
-    let folder = Arc::new(folder_of(path));
-    let report = validate(path, config.axis)?;
-    let told = |problem: &Problem| match problem.line {
-        Some(line) => format!("{}:{line}: {}", path.display(), problem.reason),
-        None => format!("{}: {}", path.display(), problem.reason),
-    };
-    if !report.is_sound_but_for(skip_bad)
-        && let Some(first) =
-            report.problems.iter().find(|problem| problem.line.is_none()).or(report.problems.first())
-    {
-        let limit = format!("0, or {skip_bad} bad lines of --skip-bad; `data check` lists them all");
-        return Err(TrainError::config("what is wrong with preferences", told(first), limit));
-    }
-    report.problems.iter().for_each(|problem| progress.on_warning(&told(problem)));
-    let looks_around = config.network.region == Region::Mask;
-    let mut n_bad = report.problems.iter().filter_map(|problem| problem.line).collect::<BTreeSet<_>>().len();
-    let is_bad = |line: usize| report.problems.iter().any(|problem| problem.line == Some(line));
-    let mut judged = Vec::new();
-    for numbered in Reader::open(path, SkipBad { limit: skip_bad })? {
-        let Numbered { line, record } = numbered?;
-        let set = PairSet::new(std::slice::from_ref(&record), config.axis)?;
-        let pairs: Vec<[usize; 2]> = set.pairs.iter().map(Pair::numbers).collect();
-        if pairs.is_empty() || is_bad(line) {
-            continue;
-        }
-        let mask = record.source.as_ref().filter(|_| looks_around).map(|source| source.mask.clone());
-        if let Some(mask) = mask
-            && Mask::open(&folder.join(&mask))?.area() == 0
-        {
-            let reason = format!("{mask} marks nothing as repainted; mark it, or set network.region to all");
-            let problem = told(&Problem { line: Some(line), reason });
-            n_bad += 1;
-            if n_bad > skip_bad {
-                let limit = format!("0, or {skip_bad} bad lines of --skip-bad");
-                return Err(TrainError::config("what is wrong with preferences", problem, limit));
-            }
-            progress.on_warning(&problem);
-            continue;
-        }
-        judged.push(Judged { folder: Arc::clone(&folder), record, pairs });
-    }
-    Ok(judged)
-}
-
-/// The records of a file of captions, whose pictures are there.
-fn captioned_in(path: &Path) -> Result<Vec<Captioned>> {
-    let folder = Arc::new(folder_of(path));
-    let mut all = Vec::new();
-    for record in captions::read(path)? {
-        for name in std::iter::once(&record.image).chain(&record.mask) {
-            if !folder.join(name).is_file() {
-                let limit = format!("a file beside {}; leave the record out", path.display());
-                return Err(TrainError::config("a picture of captions", name, limit));
-            }
-        }
-        all.push((Arc::clone(&folder), record));
-    }
-    Ok(all)
-}
-
-/// What paths in a file are relative to.
-fn folder_of(file: &Path) -> PathBuf {
-    file.parent().unwrap_or(Path::new("")).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use byteedit_data::Rgb8;
+    use byteedit_data::{Mask, Rgb8};
 
     use super::*;
 

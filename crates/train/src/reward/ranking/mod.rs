@@ -6,25 +6,27 @@ mod data;
 mod frozen;
 mod model;
 mod objective;
+mod records;
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use byteedit_data::{ColorWord, World};
 use byteedit_models::Component;
-use byteedit_models::store::{load_component, read_text};
+use byteedit_models::store::read_text;
 use byteedit_models::tokenizer::{BertTokenizer, BertTokenizerFiles};
 use byteedit_nn::Init;
-use byteedit_reward::{ImageRewardConfig, ImageRewardNetwork, Standardisation};
+use byteedit_reward::{ImageRewardConfig, ImageRewardNetwork, Standardisation, load_network};
 use sha2::{Digest, Sha256};
 
 pub use config::RankingRunConfig;
 pub(super) use config::{check_keeps, mini_training};
 
 use self::config::check_network;
-use self::data::{Comparisons, Files};
+use self::data::Comparisons;
 use self::model::RankingModel;
 use self::objective::Ranking;
+use self::records::Records;
 use super::fingerprint;
 use super::keeper::Keeper;
 use super::vocabulary::vocab_txt;
@@ -46,7 +48,7 @@ pub struct RankingInputs<'a> {
     pub preferences: &'a [PathBuf],
     /// A file of captions.
     pub captions: Option<&'a Path>,
-    /// Lines of each file of preferences that may be bad; they are left out, and told.
+    /// Lines of each file that may be bad; they are left out, and told.
     pub skip_bad: usize,
     /// Whose composites are shown with captions.
     pub world: &'a World,
@@ -68,13 +70,12 @@ pub fn train(
 ) -> Result<Outcome> {
     let RunContext { folder, device, progress, stop } = context;
     let mut config = RankingRunConfig { data_sha256: data_sha256(inputs)?, ..config.clone() };
-    let files =
-        Files { preferences: inputs.preferences, captions: inputs.captions, skip_bad: inputs.skip_bad };
-    let shares = config.clone();
-    let data = Comparisons::read(&shares, &files, inputs.world, progress)?;
-    let start = Start::prepare(&mut config, &data, inputs, folder, device)?;
+    let records = Records::read(&config, inputs)?;
+    let start = Start::prepare(&mut config, &records, inputs, folder, device)?;
     config.validate()?;
-    check_lengths(&start.tokenizer, &data, config.network.max_length)?;
+    let records = records.without_longer(&start.tokenizer, config.network.max_length)?;
+    records.skipped().for_each(|bad| progress.on_warning(&format!("skipped {bad}")));
+    let data = Comparisons::new(&config, records, inputs.world)?;
     let annotators = data.annotators();
     for annotator in &annotators {
         progress.on_warning(&format!("learns what {annotator} thinks"));
@@ -107,7 +108,7 @@ impl Start {
     /// architecture, whatever became of what it started from.
     fn prepare(
         config: &mut RankingRunConfig,
-        data: &Comparisons<'_>,
+        records: &Records,
         inputs: &RankingInputs<'_>,
         folder: &Path,
         device: &Device,
@@ -134,12 +135,12 @@ impl Start {
         }
         let Some(init) = inputs.init else {
             let known = world_texts(inputs.world);
-            let vocab_txt = vocab_txt(known.iter().map(String::as_str).chain(data.texts()));
+            let vocab_txt = vocab_txt(known.iter().map(String::as_str).chain(records.texts()));
             config.network.blip_config.text_config.vocab_size = vocab_txt.lines().count();
             let (network, tokenizer) = (seeded(&config.network, seed)?, tokenizer(&vocab_txt)?);
             return Ok(Self { network, tokenizer, vocab_txt, note: None });
         };
-        let warm: ImageRewardNetwork = load_component(init, device)?;
+        let warm: ImageRewardNetwork = load_network(init, device)?;
         let sha256 = file_sha256(&init.join(ImageRewardNetwork::WEIGHTS_FILE))?;
         config.network = ImageRewardConfig {
             region: config.network.region,
@@ -165,19 +166,6 @@ fn world_texts(world: &World) -> Vec<String> {
     let colors = ColorWord::ALL.iter().map(|color| color.as_str().to_owned());
     let concepts = world.concepts().iter().map(|concept| concept.name.clone());
     ["a an".to_owned()].into_iter().chain(colors).chain(concepts).collect()
-}
-
-/// A text whose end is cut off would be judged for what it does not say.
-fn check_lengths(tokenizer: &BertTokenizer, data: &Comparisons<'_>, max_length: usize) -> Result<()> {
-    let n_tokens = |text: &&str| tokenizer.encode(text).len();
-    match data.texts().find(|text| n_tokens(text) > max_length) {
-        Some(text) => {
-            let limit = format!("{max_length}, network.max_length; shorten it, or raise that");
-            let value = format!("{} for \"{text}\"", n_tokens(&text));
-            Err(TrainError::config("the number of tokens", value, limit))
-        }
-        None => Ok(()),
-    }
 }
 
 /// A hash of everything that is learned from, but for the pictures that the files name; of the world, of its first ones.

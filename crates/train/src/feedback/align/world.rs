@@ -1,11 +1,9 @@
-//! Captions for candidates: badly matched pairs of a picture and a prompt, with what the picture shows instead (Ren et al.
-//! 2024, Section 3.2).
+//! Captions for candidates: badly matched pairs of a picture and a prompt, with what the picture shows instead.
 //!
-//! The paper finds badly matched pairs by CLIP and has a language model describe the picture. Here the annotator's
-//! classifier does both: a candidate in which it sees another thing than was asked for is described by that, in the words
-//! of the prompt, so that captions differ in their noun alone and none is better by its style. By its noun it may be: what the
-//! editor never manages is never better. Wrong captions have the nouns
-//! of what was asked for in vain, of what the classifier would have named next, and of things that it thinks less of.
+//! Where the paper has CLIP and a language model, the annotator's classifier does both: a candidate in which it sees another
+//! thing than was asked for is described by that, in the words of the prompt, so that captions differ in their noun alone and
+//! none is better by its style. By its noun it may be: what the editor never manages is never better. Wrong captions have the
+//! nouns of what was asked for in vain, of what the classifier would have named next, and of things that it thinks less of.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,13 +14,11 @@ use byteedit_data::world::with_article;
 use byteedit_data::{Mask, Rgb8, Task, World};
 use serde::{Deserialize, Serialize};
 
-use super::Simulated;
+use super::{ALIGN, MAX_WRONG};
+use crate::feedback::Simulated;
 use crate::progress::Progress;
 use crate::run::TASKS;
 use crate::{Result, TrainError};
-
-/// Most wrong captions of a picture.
-const MAX_WRONG: usize = 64;
 
 /// Which pictures get captions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,7 +107,7 @@ pub fn align(
         let limit = "1 or more; collect more candidates, or lower the confidence";
         return Err(TrainError::config("the number of pictures that can be described", 0, limit));
     }
-    captions::write(&folder.join("align.jsonl"), &records)?;
+    captions::write(&folder.join(ALIGN), &records)?;
     Ok(report)
 }
 
