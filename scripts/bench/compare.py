@@ -22,7 +22,7 @@ def arguments():
     add_common(parser)
     parser.add_argument("--out", type=Path, help="write the measurements as JSON")
     parser.add_argument("benchmark", nargs=argparse.REMAINDER,
-                        help="conv, attention, norm, unet, vae, reward, train-step or edit, and its options")
+                        help="conv, attention, norm, unet, vae, reward, train-step, pefl or edit, and its options")
     return parser.parse_args()
 
 

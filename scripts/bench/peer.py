@@ -3,7 +3,7 @@
 Reads requests, one JSON object on each line, and answers each with one line:
 
     {"do": "prepare", "shape": {...}}   builds and warms up; answers which memory format it took
-    {"do": "run"}                       one run; answers its seconds
+    {"do": "run"}                       one run; answers its seconds, and those of its parts where it has some
     {"do": "memory"}                    resident bytes before the first run and at the peak since
 """
 
@@ -31,6 +31,7 @@ KINDS = {
     "coherent_reward": ("peer_rewards", "CoherentReward"),
     "train_unet": ("peer_training", "TrainUnet"),
     "train_vae": ("peer_training", "TrainVae"),
+    "pefl": ("peer_pefl", "Pefl"),
     "edit": ("peer_edit", "Edit"),
 }
 MIN_RUN_SEC = 0.1
@@ -88,7 +89,7 @@ class Peer:
         return {"memory_format": best, "tried": tried}
 
     def run(self):
-        return {"seconds": timed(self.work)}
+        return {"seconds": timed(self.work), "parts": getattr(self.work, "parts", {})}
 
     def memory(self):
         return {"before_bytes": self.before, "peak_bytes": status_bytes("VmHWM:")}

@@ -27,7 +27,8 @@ class Reward:
 
     def __init__(self, shape):
         self.trains = shape["pass"] == "training"
-        self.pixels = torch.rand(shape["batch"], 3, shape["side"], shape["side"])
+        self.side = shape["side"]
+        self.pixels = torch.rand(shape["batch"], 3, self.side, self.side)
         self.mean, self.std = (torch.tensor(values)[:, None, None] for values in self.channels)
         modules = self.build(shape["config"], shape["batch"])
         self.modules = torch.nn.ModuleList(modules).eval().requires_grad_(False)
@@ -45,7 +46,11 @@ class Reward:
                 self.forward()
 
     def forward(self):
-        return self.score((self.pixels - self.mean) / self.std)
+        return self.of(self.pixels)
+
+    def of(self, pixels):
+        """Of pictures from 0 to 1, as large as the network sees them."""
+        return self.score((pixels - self.mean) / self.std)
 
 
 class ImageReward(Reward):

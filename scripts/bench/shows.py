@@ -28,6 +28,7 @@ COMPARISONS = {
     "vae-encode": ["vae", *SD15, "--size", "512", "--part", "encode"],
     "reward-blip": ["reward", "--network", "blip-l", "--batch", "4"],
     "reward-clip": ["reward", "--network", "clip-l", "--batch", "4"],
+    "pefl": ["pefl", *SD15, "--batch", "1"],
     "edit": ["edit", *SD15, "--size", "512", "--steps", "8"],
 }
 

@@ -20,7 +20,18 @@ def of_comparison(result):
             " / ".join(megabytes(side["peak_bytes"]) for side in (ours, theirs)),
             " / ".join(megabytes(side["peak_bytes"], side["before_bytes"]) for side in (ours, theirs)),
         ])
+        rows += of_parts(case)
     return markdown(rows)
+
+
+def of_parts(case):
+    """Rows for the parts that both programs time; ours tells of their spread alone, so they have no pairs."""
+    ours, theirs = (case[who].get("parts", {}) for who in ("ours", "theirs"))
+    for name in theirs:
+        if name in ours:
+            spreads = [[part[key] for key in ("min", "median", "max")] for part in (ours[name], theirs[name])]
+            ratio = ours[name]["median"] / theirs[name]["median"]
+            yield [f"of which {name}", *map(times, spreads), f"**{ratio:.2f}**", "", "", ""]
 
 
 def of_scaling(result):

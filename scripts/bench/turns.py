@@ -63,13 +63,18 @@ class Theirs(Process):
     def __init__(self, threads, memory_format):
         command = [sys.executable, HERE / "peer.py", "--threads", threads, "--memory-format", memory_format]
         super().__init__(command)
+        self.parts = {}
 
     def ask(self, **request):
         self.send(json.dumps(request))
         return self.receive()
 
     def run(self):
-        return self.ask(do="run")["seconds"]
+        """Seconds; those of parts are kept."""
+        answer = self.ask(do="run")
+        for name, seconds in answer["parts"].items():
+            self.parts.setdefault(name, []).append(seconds)
+        return answer["seconds"]
 
 
 def compare(binary, arguments, threads, pairs, memory_format="faster"):
@@ -94,7 +99,12 @@ def compare(binary, arguments, threads, pairs, memory_format="faster"):
             "name": name,
             "shape": shape,
             "ours": {"seconds": seconds["ours"]},
-            "theirs": {"seconds": seconds["theirs"], **prepared, **memory},
+            "theirs": {
+                "seconds": seconds["theirs"],
+                "parts": {name: spread(values) for name, values in theirs.parts.items()},
+                **prepared,
+                **memory,
+            },
             "ratio": spread(ratios),
         })
     for case, measured in zip(cases, ours.report["cases"]):

@@ -59,7 +59,7 @@ impl<F: Fn(&Canvas<'_>, usize) -> UnitImage> Editor for Stub<F> {
 
 fn arm<'a>(name: &str, editor: &'a dyn Editor, n_steps: usize) -> Arm<'a> {
     let settings = ArmSettings::from(&EvalConfig { n_steps, ..EvalConfig::new(Split::Validation) });
-    Arm { name: name.to_owned(), editor, fingerprint: String::new(), settings }
+    Arm { name: name.to_owned(), editor, fingerprint: String::new(), device: String::new(), settings }
 }
 
 fn compare(arms: &[Arm<'_>], config: &CompareConfig) -> Comparison {
@@ -289,35 +289,45 @@ fn what_was_measured_before_is_not_painted_again() {
             }
         };
         let found = eval_compare(&arms, &ColorJudge::of(&WORLD), &WORLD, config, Some(folder.path()), tell);
-        let kept: Vec<_> = kept.into_iter().map(|arm| (arm.n_answers, arm.changed.join(","))).collect();
+        let kept: Vec<usize> = kept.into_iter().map(|arm| arm.n_answers).collect();
         (found, kept, life - mortal.n_left.get())
     };
-    let same = |n_answers: usize| (n_answers, String::new());
     // Two edits of each arm, then two more of the first; the second dies while it paints those.
     let (stopped, kept, n_painted) = compared(20, 8, &config);
     assert!(matches!(stopped, Err(EvalError::Editor(_))));
-    assert_eq!((kept, n_painted), (vec![same(0), same(0)], 19));
+    assert_eq!((kept, n_painted), (vec![0, 0], 19));
 
     let (resumed, kept, n_painted) = compared(1000, 8, &config);
     // The first paints 5 edits twice and 3 once more, and 5 erasures twice: 23. The second: 16.
-    assert_eq!((kept, n_painted), (vec![same(4), same(2)], 23 + 16 - 17));
+    assert_eq!((kept, n_painted), (vec![4, 2], 23 + 16 - 17));
     let resumed = resumed.unwrap();
     let mortal = Mortal { n_left: Cell::new(1000) };
     let whole = compare(&[arm("first", &mortal, 20), arm("second", &mortal, 8)], &config);
     assert_eq!((&resumed.report, &resumed.sheets), (&whole.report, &whole.sheets));
     let (again, kept, n_painted) = compared(0, 8, &config);
-    assert_eq!((kept, n_painted), (vec![same(10), same(10)], 0));
+    assert_eq!((kept, n_painted), (vec![10, 10], 0));
     assert_eq!(again.unwrap().sheets, whole.sheets);
 
-    // Another arm of the name begins anew, alone.
+    // Another arm of the name begins anew, alone, and the first one of it is still there.
     let (_, kept, n_painted) = compared(1000, 4, &config);
-    assert_eq!((kept, n_painted), (vec![same(10), (0, "settings".to_owned())], 16));
-    // One sample more: the last of those before was a batch by itself, and is painted again with it.
+    assert_eq!((kept, n_painted), (vec![10, 0], 16));
+    let (_, kept, n_painted) = compared(0, 8, &config);
+    assert_eq!((kept, n_painted), (vec![10, 10], 0));
+    // One sample more: the last of those before was a batch by itself, and is measured again with it. All are shown: of those
+    // before them that were not, the picture alone is painted.
     let sections = vec![Section::Erase];
-    let more = CompareConfig { n_samples: N_SAMPLES + 1, n_examples: 0, sections, ..config };
+    let more = CompareConfig { n_samples: N_SAMPLES + 1, n_examples: N_SAMPLES + 1, sections, ..config };
     let (found, kept, n_painted) = compared(1000, 4, &more);
-    assert_eq!((kept, n_painted), (vec![same(10), same(10)], 2 * 2 + 2));
-    assert_eq!(found.unwrap().report.sections[0].n_samples, N_SAMPLES + 1);
+    let found = found.unwrap();
+    let (before, shown) = (&whole.report.sections[1].shown, &found.report.sections[0].shown);
+    assert_eq!((before.len(), shown.len()), (2, N_SAMPLES + 1));
+    let n_unseen = shown[..4].iter().filter(|&case| !before.contains(case)).count();
+    assert_eq!((kept, n_painted), (vec![10, 10], 2 * n_unseen + 2 * 2 + 2));
+    let mortal = Mortal { n_left: Cell::new(1000) };
+    let whole = compare(&[arm("first", &mortal, 20), arm("second", &mortal, 4)], &more);
+    assert_eq!((&found.report, &found.sheets), (&whole.report, &whole.sheets));
+    let (_, _, n_painted) = compared(0, 4, &more);
+    assert_eq!(n_painted, 0);
 }
 
 #[test]
@@ -369,6 +379,12 @@ fn every_arm_gets_the_scale_that_suits_it() {
     assert_eq!(read, found);
     assert!(found.to_markdown().contains("| early | choosy | `2.5` | 8 | 1 |"), "{}", found.to_markdown());
 
+    read.check_serves(Split::Test, &["late", "early"]).unwrap();
+    let message = read.check_serves(Split::Validation, &["late"]).unwrap_err().to_string();
+    assert!(message.contains("on the validation split, which is also the one"), "{message}");
+    let twice = [arm("late", &late, 20), arm("late", &early, 8)];
+    let message = tune_guidance(&twice, &judge, &WORLD, &config, None, &mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("two arms are named late;"), "{message}");
     assert_eq!(read.scale_of(&arms[1]).unwrap(), 1.0);
     for (other, says) in [
         (arm("none", &late, 20), "no guidance was chosen for the arm none, but for late, early"),

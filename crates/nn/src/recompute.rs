@@ -11,8 +11,8 @@
 
 use std::fmt::Debug;
 
-use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{Flex, TensorMetadata};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use burn_autodiff::checkpoint::base::Checkpointer;
@@ -20,6 +20,7 @@ use burn_autodiff::checkpoint::strategy::NoCheckpointing;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, NodeGuard, Ops};
 use burn_autodiff::{Autodiff, NodeId};
+use burn_flex::FlexTensor;
 
 /// What the gradient tape keeps of the parts of a network until the way back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +112,11 @@ fn taped<const D: usize>(tensor: Tensor<D>) -> Taped {
     tensor.try_into_primitive::<Autodiff<Flex>>().expect("it was put on the processor's tape; this is a bug")
 }
 
+fn zeros_like(tensor: Taped) -> FloatTensor<Flex> {
+    let plain = tensor.into_primitive();
+    FlexTensor::zeros(plain.shape(), plain.dtype())
+}
+
 /// `forward` as one operation on the tape that its inputs or its parameters are on, if they are on one.
 fn recomputed<M, I, const D: usize>(part: &M, inputs: I, forward: fn(&M, I) -> Tensor<D>) -> Tensor<D>
 where
@@ -159,12 +165,16 @@ where
         let slope: Tensor<D> = Tensor::from_primitive::<Flex>(grads.consume::<Flex>(&ops.node));
         let mut on = OnTape { nodes: nodes.into_iter(), leaves: Vec::new() };
         let inputs = inputs.exchanged(&mut on);
+        let n_inputs = on.leaves.len();
         let part = part.map(&mut on);
         let product = (forward(&part, inputs) * slope).sum();
         let mut inner = taped(product).backward();
-        for (node, leaf) in on.leaves {
-            if let Some(gradient) = leaf.grad_remove(&mut inner) {
-                grads.register::<Flex>(node, gradient);
+        for (place, (node, leaf)) in on.leaves.into_iter().enumerate() {
+            match leaf.grad_remove(&mut inner) {
+                Some(gradient) => grads.register::<Flex>(node, gradient),
+                // The way back comes by the node of an input all the same, and would look for its gradient.
+                None if place < n_inputs => grads.register::<Flex>(node, zeros_like(leaf)),
+                None => {}
             }
         }
     }
@@ -257,6 +267,15 @@ mod tests {
 
     fn joined(part: &Linear, (deep, skip): (Tensor<2>, Tensor<2>)) -> Tensor<2> {
         part.forward(deep * skip.clone()) + skip
+    }
+
+    fn deaf(part: &Linear, (x, _): (Tensor<2>, Tensor<2>)) -> Tensor<2> {
+        part.forward(x)
+    }
+
+    /// A part that is given what it does not use, and what was made by an operation.
+    fn unheard(tape: Tape, chain: &Chain, x: Tensor<2>) -> Tensor<2> {
+        tape.run(&chain.first, (x.clone(), x * 2.0), deaf)
     }
 
     /// The first part twice.
@@ -362,6 +381,12 @@ mod tests {
     #[test]
     fn a_part_that_is_used_twice_has_the_sum_of_both_gradients() {
         assert_eq!(assert_same(&Chain::new().train(), &input(), repeated), 2);
+    }
+
+    #[test]
+    fn an_input_that_is_not_used_stops_nothing() {
+        let tracked = input().autodiff().require_grad();
+        assert_eq!(assert_same(&Chain::new().train(), &tracked, unheard), 3);
     }
 
     #[test]

@@ -252,6 +252,9 @@ pub(crate) struct DataAlignArgs {
     /// Leave out and list up to N bad lines in each of both files, also those whose pictures cannot be read; with --clip
     #[arg(long, value_name = "N", default_value_t = 0, requires = "clip")]
     pub(crate) skip_bad: usize,
+    /// Replace an align.jsonl that exists already; with --clip, as the folder is yours
+    #[arg(long, requires = "clip")]
+    pub(crate) force: bool,
     /// Where to compute: cpu, or a backend this program was built with
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,

@@ -96,13 +96,14 @@ The first arm is the reference: it is painted from two seeds, and what differs b
 median is the same.
 
 What was measured is kept in DIR/answers: a comparison that was stopped goes on by the same command, and one with another arm
-or more samples measures only what is new. An arm whose model or settings have changed begins anew, and it is said so.")]
+or more samples measures only batches with something new in them. An arm whose model or settings have changed begins a file of
+its own and replaces none. Seconds are those of when each answer was painted.")]
 pub(crate) struct EvalCompareArgs {
     /// What to compare, at least twice: a name, then `mini` or a model folder, then steps and guidance of edit and outpaint
     /// if they are not to be the model's own
     #[arg(long, value_name = "NAME=MODEL[@STEPS[:GUIDANCE]]", required = true)]
     pub(crate) arm: Vec<ArmArg>,
-    /// The guidance.json of `eval guidance`, for all arms that name none themselves
+    /// The guidance.json of `eval guidance`, chosen on another split, for all arms that name none themselves
     #[arg(long, value_name = "FILE")]
     pub(crate) guidance_from: Option<PathBuf>,
     /// Two arms to compare, the one that is called better or worse first; may be given again (default: every later arm with
@@ -140,7 +141,7 @@ pub(crate) struct EvalCompareArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Folder for compare.json, compare.md, compare-timing.json, a contact sheet for each section, and the answers; what an
-    /// earlier comparison wrote is replaced, but for answers that still hold
+    /// earlier comparison wrote is replaced, but for answers
     #[arg(long, value_name = "DIR", default_value = "eval-compare")]
     pub(crate) out: PathBuf,
     /// A pack other than the built-in one
@@ -185,8 +186,7 @@ pub(crate) struct EvalGuidanceArgs {
     /// The seed of samples and noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Folder for guidance.json, guidance.md and the answers; what an earlier choice wrote is replaced, but for answers that
-    /// still hold
+    /// Folder for guidance.json, guidance.md and the answers; what an earlier choice wrote is replaced, but for answers
     #[arg(long, value_name = "DIR", default_value = "eval-guidance")]
     pub(crate) out: PathBuf,
     /// A pack other than the built-in one

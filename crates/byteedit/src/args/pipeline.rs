@@ -16,11 +16,12 @@ CONFIG is a JSON object with a `title` and `stages`, a list of objects: `name`; 
 the command without the word byteedit; `needs`, names of earlier stages; `show`, files for the page, from DIR. In `args`
 {out} stands for DIR and {config} for the folder of CONFIG.
 
-A stage is current as long as its arguments, the files and folders that they name outside of DIR (but for what --run or --out
-names), the stages that it needs and the version of this program are what they were when it began. Of folders, files above
-64 MiB count by size and time of change, all others by content. DIR/.stages has what is known of each: to do a stage again,
-remove DIR/.stages/NAME.json. Nothing else is ever deleted or started anew: run folders refuse other settings, and then
-the message says which one to remove.
+A stage is current as long as its arguments, the files and folders that they name outside of DIR (but for what it writes: what
+--run, --out, -o, --heat-map or --output names, and what `data annotate` and `data align` add to their folder), the stages
+that it needs and the version of this program are what they were when it began. Files above 64 MiB, and what a folder has
+beyond 1 GiB of smaller ones, count by size and time of change, all others by content. DIR/.stages has what is known of each:
+to do a stage again, remove DIR/.stages/NAME.json. Nothing else is ever deleted or started anew: run folders refuse other
+settings, and then the message says which one to remove.
 
 Ctrl-C has the stage that runs save and end; pressed again, it ends the stage at once.")]
 pub(crate) struct PipelineArgs {

@@ -266,6 +266,9 @@ fn pictures_that_fit_their_captions_badly_get_better_ones_that_a_reward_learns_f
     // No picture fits, so nothing stands against the style of the better captions.
     assert!(answer.stderr.contains("told by the style of the captions alone"), "{}", answer.stderr);
     let (answer, records) = (answer.json(), lines(&bench, "pictures/align.jsonl"));
+    // The folder is the user's own.
+    refused(&align(&any), &["align.jsonl exists already", "--force"]);
+    align(&[&any[..], &["--force"]].concat()).done();
     assert_eq!(answer["measure"], "clipscore/clip/cos");
     assert_eq!(answer["output"], "pictures/align.jsonl");
     let report = &answer["report"];

@@ -113,7 +113,8 @@ fn a_comparison_goes_on_with_what_is_valid_still() {
         bench.run(&arms).done()
     };
     let whole = compare("1");
-    let answers = bench.path("eval-compare/answers/two.jsonl");
+    let mut files = bench.files().into_iter();
+    let answers = files.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("two-")).unwrap();
     let lines = fs::read_to_string(&answers).unwrap();
     assert_eq!(lines.lines().count(), 4);
     // A part of a line is none.
@@ -123,16 +124,20 @@ fn a_comparison_goes_on_with_what_is_valid_still() {
     for says in ["the arm one goes on after 3 answers", "the arm two goes on after 2 answers"] {
         assert!(resumed.stderr.contains(says), "{says} in {}", resumed.stderr);
     }
-    assert_eq!(fs::read_to_string(&answers).unwrap().lines().count(), 6);
+    // Nothing is removed: the part stays, and the three that were painted as one batch are added.
+    assert_eq!(fs::read_to_string(&answers).unwrap().lines().count(), 7);
     let other = compare("2");
-    for says in ["the arm one goes on after 3", "the arm two begins anew", "what has changed: settings"] {
-        assert!(other.stderr.contains(says), "{says} in {}", other.stderr);
-    }
+    assert!(other.stderr.contains("the arm one goes on after 3"), "{}", other.stderr);
+    assert!(!other.stderr.contains("the arm two goes on"), "{}", other.stderr);
     // What is no weight counts too.
     bench.write("model/notes.txt", "It is another model now.");
     let other = compare("2");
-    assert!(other.stderr.contains("the arm one begins anew"), "{}", other.stderr);
-    assert!(other.stderr.contains("what has changed: files"), "{}", other.stderr);
+    assert!(!other.stderr.contains("goes on after"), "{}", other.stderr);
+    // None of it has cost any answers.
+    fs::remove_file(bench.path("model/notes.txt")).unwrap();
+    let before = compare("1");
+    assert_eq!(before.stdout, whole.stdout);
+    assert!(before.stderr.contains("the arm two goes on after 3 answers"), "{}", before.stderr);
 }
 
 #[test]
@@ -163,11 +168,19 @@ fn guidance_is_chosen_on_validation_and_taken_by_a_comparison() {
     let own = format!("own={}@1:1.25", model());
     let report = bench.run(&[&compare[..], &from, &["--arm", &own, "--out", "own"]].concat()).done().json();
     assert_eq!(report["arms"][2]["settings"]["guidance"]["edit"], 1.25);
-    let [other, nobody] = ["one", "x"].map(|name| format!("{name}={}@3", model()));
-    let arms = ["eval", "compare", "--arm", &two, "--arm", &other, "--out", "never"];
+    let other = format!("one={}@3", model());
+    let arms = ["eval", "compare", "--arm", &two, "--arm", &other, "--out", "never", "--split", "test"];
     for (more, says) in [
         ([&arms[..], &from].concat(), "was chosen for other weights or settings"),
-        ([&arms[..4], &arms[6..], &from, &["--arm", &nobody]].concat(), "for the arm x, but for one, two"),
+        (
+            [&arms[..4], &arms[6..], &from, &["--arm", "x=nowhere"]].concat(),
+            "for the arm x, but for one, two",
+        ),
+        ([&arms[..8], &from].concat(), "chosen on the validation split, which is also the one to compare"),
+        (
+            vec!["eval", "guidance", "--arm", "a=nowhere", "--arm", "a=nowhere@8", "--out", "never"],
+            "two arms are named a;",
+        ),
         ([&guidance[..], &["--split", "test", "--out", "never"]].concat(), "`split` is test"),
         ([&guidance[..], &["--grid", "2,1", "--out", "never"]].concat(), "the smallest first"),
         (vec!["eval", "guidance", "--arm", &own, "--out", "never"], "the arm own has a guidance"),

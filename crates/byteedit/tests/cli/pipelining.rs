@@ -204,6 +204,21 @@ fn a_folder_that_has_changed_is_looked_into_again() {
     expect(&run(), &[("look", "current")]);
 }
 
+#[test]
+fn what_annotating_adds_to_its_folder_is_no_change() {
+    let bench = Workbench::new();
+    let generators = r#"generators=[{"sampler":"ddim","n_steps":1,"guidance_scale":1.0,"temperature":1.0},
+        {"sampler":"ddim","n_steps":2,"guidance_scale":1.0,"temperature":1.0}]"#;
+    let candidates = ["data", "candidates", "--out", "feedback", "--set", "n_tasks=3", "--set", generators];
+    bench.run_tiny(&candidates).done();
+    let stages = [stage("annotate", &["data", "annotate", "{config}/feedback"], &[], &[])];
+    bench.write("pipeline.json", json!({"title": "One", "stages": stages}).to_string());
+    let run = || bench.run(&[&RUN[..], &["--json"]].concat()).done();
+    expect(&run(), &[("annotate", "ran")]);
+    assert!(bench.path("feedback/annotation.json").exists());
+    expect(&run(), &[("annotate", "current")]);
+}
+
 /// From the built-in model to a comparison of four arms: every verb of the loop, with nothing between them but files.
 #[test]
 fn the_whole_loop_runs_as_small_as_it_gets() {

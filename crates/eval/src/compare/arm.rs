@@ -20,6 +20,8 @@ pub struct Arm<'a> {
     /// What tells its editor from all others besides the [hash of its weights](Editor::identity), such as a hash of its
     /// files: answers that were kept of another are not used.
     pub fingerprint: String,
+    /// Where it computes, as far as that changes what it paints: answers that were kept of another device are not used.
+    pub device: String,
     /// How it is asked to.
     pub settings: ArmSettings,
 }
@@ -63,11 +65,7 @@ pub fn pairs(names: &[&str], asked: &[[String; 2]]) -> Result<Vec<[usize; 2]>> {
             names.len()
         ));
     }
-    for (at, name) in names.iter().enumerate() {
-        if names[..at].contains(name) {
-            return refuse(format!("two arms are named {name}; give each a name of its own"));
-        }
-    }
+    check_distinct(names)?;
     if asked.is_empty() {
         return Ok((1..names.len()).map(|later| [later, 0]).collect());
     }
@@ -89,6 +87,20 @@ pub fn pairs(names: &[&str], asked: &[[String; 2]]) -> Result<Vec<[usize; 2]>> {
         pairs.push(pair);
     }
     Ok(pairs)
+}
+
+/// Whether every arm has a name of its own.
+///
+/// # Errors
+/// [`EvalError::Arms`] for two of one name.
+pub fn check_distinct(names: &[&str]) -> Result<()> {
+    for (at, name) in names.iter().enumerate() {
+        if names[..at].contains(name) {
+            let reason = format!("two arms are named {name}; give each a name of its own");
+            return Err(EvalError::Arms { reason });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! were kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice;
 use std::time::Instant;
 
 use byteedit_image::UnitImage;
@@ -42,7 +43,7 @@ struct Contestant<'a> {
     name: &'a str,
     painter: Painter<'a>,
     answered: Vec<Answered>,
-    /// Spent on painting and finishing results.
+    /// Spent on painting and finishing results, whenever that was.
     seconds: f64,
 }
 
@@ -82,14 +83,21 @@ impl<'a> Contest<'a> {
         let keys: Vec<String> = cases.iter().map(key).collect();
         let mut answers = Vec::with_capacity(self.arms.len());
         for place in 0..self.arms.len() {
-            let is_shown = |at| self.is_shown(at);
-            let of_arm = if let Some(of_arm) = kept.answers(place, self.section, &keys, is_shown) {
+            let mut of_arm = if let Some(of_arm) = kept.answers(place, self.section, &keys) {
                 of_arm
             } else {
                 let of_arm = self.painted(place, cases)?;
                 kept.add(place, self.section, &keys, &of_arm)?;
                 of_arm
             };
+            // Of more samples others are drawn for the sheet, which may have been measured without a picture.
+            for at in (0..cases.len()).filter(|&at| self.is_shown(at)) {
+                if of_arm[at].picture.is_none() {
+                    let case = slice::from_ref(&cases[at]);
+                    of_arm[at].picture = self.arms[place].painter.with_seeds(case, 0)?.pop().map(Shown);
+                    kept.add(place, self.section, &keys[at..=at], &of_arm[at..=at])?;
+                }
+            }
             answers.push(of_arm);
         }
         self.show(cases, &answers);

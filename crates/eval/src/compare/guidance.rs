@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use byteedit_data::{Split, World};
 use serde::{Deserialize, Serialize};
 
-use super::arm::{Arm, ArmSettings};
+use super::arm::{Arm, ArmSettings, check_distinct};
 use super::config::CompareConfig;
 use super::report::ArmFigures;
 use super::run::{CompareEvent, eval_compare};
@@ -115,7 +115,7 @@ impl GuidanceConfig {
 /// `folder` as there.
 ///
 /// # Errors
-/// Those of [`eval_compare`], and [`EvalError::Config`] for the test split.
+/// Those of [`eval_compare`], [`EvalError::Config`] for the test split, and [`EvalError::Arms`] for two arms of one name.
 pub fn tune_guidance(
     arms: &[Arm<'_>],
     judge: &dyn Judge,
@@ -125,6 +125,8 @@ pub fn tune_guidance(
     tell: &mut dyn FnMut(CompareEvent),
 ) -> Result<GuidanceReport> {
     config.validate()?;
+    let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+    check_distinct(&names)?;
     let at_all_scales = |arm| config.grid.iter().map(move |&scale| at_scale(arm, scale));
     let candidates: Vec<Arm<'_>> = arms.iter().flat_map(at_all_scales).collect();
     let mut report = eval_compare(&candidates, judge, world, &config.comparison(), folder, tell)?.report;
@@ -172,18 +174,38 @@ fn best(grid: &[f64], found: &[Estimate]) -> f64 {
 }
 
 impl GuidanceReport {
+    /// Whether scales may be taken from it for a comparison of `arms`, as far as can be told without their models.
+    ///
+    /// # Errors
+    /// [`EvalError::Arms`] if they were chosen on the split that is to be compared, and for an arm of which none was chosen.
+    pub fn check_serves(&self, split: Split, arms: &[&str]) -> Result<()> {
+        if self.settings.split == split {
+            let split = split_name(split);
+            let reason = format!(
+                "the guidance was chosen on the {split} split, which is also the one to compare: what was chosen on it \
+                 flatters what is reported of it; compare another, such as with `--split test`"
+            );
+            return Err(EvalError::Arms { reason });
+        }
+        arms.iter().try_for_each(|name| self.tuned(name).map(|_| ()))
+    }
+
+    fn tuned(&self, name: &str) -> Result<&TunedArm> {
+        self.arms.iter().find(|tuned| tuned.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.arms.iter().map(|tuned| tuned.name.as_str()).collect();
+            let names = names.join(", ");
+            let reason = format!("no guidance was chosen for the arm {name}, but for {names}; give it one");
+            EvalError::Arms { reason }
+        })
+    }
+
     /// The scale that was chosen for an arm, whatever guidance it has in its settings.
     ///
     /// # Errors
     /// [`EvalError::Arms`] for an arm of which none was chosen, and for one that has other weights or settings by now.
     pub fn scale_of(&self, arm: &Arm<'_>) -> Result<f64> {
         let name = &arm.name;
-        let Some(tuned) = self.arms.iter().find(|tuned| tuned.name == *name) else {
-            let names: Vec<&str> = self.arms.iter().map(|tuned| tuned.name.as_str()).collect();
-            let names = names.join(", ");
-            let reason = format!("no guidance was chosen for the arm {name}, but for {names}; give it one");
-            return Err(EvalError::Arms { reason });
-        };
+        let tuned = self.tuned(name)?;
         let scale = tuned.settings.guidance.edit;
         if tuned.model.hash != arm.editor.identity().hash || tuned.settings != settings_at(arm, scale) {
             let reason = format!(
@@ -218,10 +240,15 @@ impl GuidanceReport {
     }
 }
 
+/// What reports and messages call a split.
+fn split_name(split: Split) -> String {
+    format!("{split:?}").to_lowercase()
+}
+
 /// A row for each arm, a column for each scale.
 fn table(out: &mut String, report: &GuidanceReport) -> fmt::Result {
     let GuidanceReport { note, judge, settings, arms, .. } = report;
-    let split = format!("{:?}", settings.split).to_lowercase();
+    let split = split_name(settings.split);
     writeln!(out, "# Guidance of {} arms on the mini world, {split} split\n\n{note}\n", arms.len())?;
     writeln!(
         out,

@@ -1,11 +1,14 @@
 //! Answers that were measured before: a file of lines for each arm, from which a comparison that was stopped goes on.
 //!
-//! What an answer depends on is its question, by which a line is found ([`key`]), and the file's first line ([`Basis`]);
-//! where that has changed, the file begins anew.
+//! What an answer depends on is its question, by which a line is found ([`key`]), and what all of an arm depend on
+//! ([`Basis`]), which is the file's first line and whose hash is in its name. So files of several settings lie side by side,
+//! and nothing that was written is ever removed.
 
 use std::collections::HashMap;
+use std::fmt::LowerHex;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,7 +18,6 @@ use byteedit_image::{Encoding, Format, Limits, UnitImage, decode, encode};
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::answered::{Answered, Scores};
@@ -28,19 +30,19 @@ use crate::section::Section;
 
 /// The folder of the files, within that of the reports.
 const FOLDER: &str = "answers";
-/// Digits of the hash by which a question is found.
-const N_KEY_DIGITS: usize = 16;
+/// Digits of the hashes by which a question and a file are found.
+const N_HASH_DIGITS: usize = 16;
+/// To be raised with every change after which the same question, weights and settings are painted, finished or measured
+/// otherwise (a sampler, a mask, a score, a metric), or a line is laid out otherwise: answers of before are then not used.
+const KEPT_VERSION: u32 = 1;
 
 /// What there is of an arm before anything is painted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptArm {
     /// Its name.
     pub arm: String,
-    /// Answers that were measured before.
+    /// Answers that were measured before, from the same weights, files and settings.
     pub n_answers: usize,
-    /// In what it differs from the arm of that name whose answers were kept, and now are not: names of facts; none where
-    /// nothing is lost.
-    pub changed: Vec<String>,
 }
 
 /// Everything that an arm leaves of one case.
@@ -106,20 +108,10 @@ impl Kept {
         Ok((Self { files }, arms))
     }
 
-    /// An arm's answers to some cases, by their keys, if all of them are there, with pictures of those that are shown.
-    pub(super) fn answers(
-        &self,
-        place: usize,
-        section: Section,
-        keys: &[String],
-        is_shown: impl Fn(usize) -> bool,
-    ) -> Option<Vec<Answer>> {
+    /// An arm's answers to some cases, by their keys, if all of them are there.
+    pub(super) fn answers(&self, place: usize, section: Section, keys: &[String]) -> Option<Vec<Answer>> {
         let file = self.files.get(place)?;
-        let answer = |(at, key): (usize, &String)| {
-            let answer = file.answers.get(&(section, key.clone()))?;
-            (answer.picture.is_some() || !is_shown(at)).then(|| answer.clone())
-        };
-        keys.iter().enumerate().map(answer).collect()
+        keys.iter().map(|key| file.answers.get(&(section, key.clone())).cloned()).collect()
     }
 
     /// Adds an arm's answers to its file; of several to one case the last counts.
@@ -133,15 +125,16 @@ impl Kept {
         keys: &[String],
         answers: &[Answer],
     ) -> Result<()> {
-        let Some(ArmFile { path, file, .. }) = self.files.get_mut(place) else { return Ok(()) };
-        let mut lines = Vec::new();
+        let Some(ArmFile { path, file, lead, .. }) = self.files.get_mut(place) else { return Ok(()) };
+        let mut lines = mem::take(lead).into_bytes();
         for (key, answer) in keys.iter().zip(answers) {
             let line = Line { section, case: key.clone(), answer };
             let written = serde_json::to_writer(&mut lines, &line);
             written.map_err(|error| EvalError::io("writing", path)(error.into()))?;
             lines.push(b'\n');
         }
-        file.write_all(&lines).map_err(EvalError::io("writing", path))
+        let written = file.write_all(&lines).and_then(|()| file.sync_data());
+        written.map_err(EvalError::io("writing", path))
     }
 }
 
@@ -154,18 +147,24 @@ pub(super) fn key(case: &Case) -> String {
     hash.update(rgb8(input).data);
     hash.update(edit_mask.values());
     hash.update(rgb8(truth).data);
-    let mut key = format!("{:x}", hash.finalize());
-    key.truncate(N_KEY_DIGITS);
-    key
+    digits(hash.finalize())
+}
+
+/// The first digits of a hash.
+fn digits(hash: impl LowerHex) -> String {
+    let mut digits = format!("{hash:x}");
+    digits.truncate(N_HASH_DIGITS);
+    digits
 }
 
 /// What all answers of an arm depend on.
 #[derive(Debug, Serialize)]
 struct Basis<'a> {
-    /// Of the program, and so of what is measured.
-    version: &'static str,
+    version: u32,
     weights: String,
     files: &'a str,
+    /// Sums come out otherwise on another one.
+    device: &'a str,
     settings: &'a ArmSettings,
     judge: String,
     /// Only the reference answers twice.
@@ -193,9 +192,10 @@ impl<'a> Basis<'a> {
             n_seeds,
         } = *config;
         Self {
-            version: env!("CARGO_PKG_VERSION"),
+            version: KEPT_VERSION,
             weights: arm.editor.identity().hash,
             files: &arm.fingerprint,
+            device: &arm.device,
             settings: &arm.settings,
             judge: judge.identity().hash,
             is_reference: place == REFERENCE,
@@ -223,35 +223,33 @@ struct Line<A> {
 struct ArmFile {
     path: PathBuf,
     file: File,
+    /// What is to stand before the lines that are added first: what the answers depend on, or the end of a line that a crash
+    /// cut off.
+    lead: String,
     answers: HashMap<(Section, String), Answer>,
 }
 
 impl ArmFile {
-    /// Opens the file of an arm, or makes it. A last line that a crash cut off is removed, and so is everything where the
-    /// first is another one.
+    /// Opens the file of an arm, or makes it. Nothing is written yet: the comparison may still be refused.
     fn open(folder: &Path, name: &str, basis: &str) -> Result<(Self, KeptArm)> {
-        let path = folder.join(format!("{name}.jsonl"));
-        let opened = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let path = folder.join(format!("{name}-{}.jsonl", digits(Sha256::digest(basis))));
+        let opened = OpenOptions::new().create(true).read(true).append(true).open(&path);
         let mut file = opened.map_err(EvalError::io("opening", &path))?;
         lock(&file, &path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(EvalError::io("reading", &path))?;
-        let lines = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let lines: Vec<&[u8]> = lines.collect();
-        let changed = lines.first().and_then(|first| changed(first, basis));
-        let is_same = changed.as_ref().is_some_and(Vec::is_empty);
-        let kept: &[&[u8]] = if is_same { &lines } else { &[] };
+        let lead = match bytes.last() {
+            None => format!("{basis}\n"),
+            Some(b'\n') => String::new(),
+            Some(_) => "\n".to_owned(),
+        };
         // A line that is no answer, as the first, is passed over: at worst something is measured twice.
-        let answers = kept.iter().filter_map(|line| serde_json::from_slice::<Line<Answer>>(line).ok());
+        let lines = bytes.split(|&byte| byte == b'\n');
+        let answers = lines.filter_map(|line| serde_json::from_slice::<Line<Answer>>(line).ok());
         let answers: HashMap<_, _> =
             answers.map(|Line { section, case, answer }| ((section, case), answer)).collect();
-        let end: u64 = kept.iter().map(|line| line.len() as u64).sum();
-        let begun = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end)));
-        let begun = begun.and_then(|end| if end == 0 { writeln!(file, "{basis}") } else { Ok(()) });
-        begun.map_err(EvalError::io("writing", &path))?;
-        let changed = changed.unwrap_or_default();
-        let state = KeptArm { arm: name.to_owned(), n_answers: answers.len(), changed };
-        Ok((Self { path, file, answers }, state))
+        let state = KeptArm { arm: name.to_owned(), n_answers: answers.len() };
+        Ok((Self { path, file, lead, answers }, state))
     }
 }
 
@@ -280,16 +278,6 @@ fn lock(file: &File, path: &Path) -> Result<()> {
     }
 }
 
-/// The facts in which two first lines differ; `None` if the older one is none.
-fn changed(old: &[u8], new: &str) -> Option<Vec<String>> {
-    // Reading may round the last bit of a number, so both are compared as they are read.
-    let old: Map<String, Value> = serde_json::from_slice(old).ok()?;
-    let new: Map<String, Value> = serde_json::from_str(new).ok()?;
-    let gone = old.keys().filter(|key| !new.contains_key(*key));
-    let differing = new.keys().chain(gone).filter(|key| old.get(*key) != new.get(*key));
-    Some(differing.cloned().collect())
-}
-
 #[cfg(test)]
 mod tests {
     use byteedit_image::Size;
@@ -307,9 +295,9 @@ mod tests {
         Answer { answered: answered.rounded(), repeated, seconds: 0.25, picture: None }
     }
 
-    fn open(folder: &TempDir, basis: &str) -> (Kept, usize, Vec<String>) {
-        let (file, KeptArm { n_answers, changed, .. }) = ArmFile::open(folder.path(), "base", basis).unwrap();
-        (Kept { files: vec![file] }, n_answers, changed)
+    fn open(folder: &TempDir, basis: &str) -> (Kept, usize) {
+        let (file, KeptArm { n_answers, .. }) = ArmFile::open(folder.path(), "base", basis).unwrap();
+        (Kept { files: vec![file] }, n_answers)
     }
 
     fn keys(names: [&str; 2]) -> [String; 2] {
@@ -319,71 +307,70 @@ mod tests {
     #[test]
     fn a_line_that_was_cut_off_is_measured_again_and_the_rest_is_not() {
         let folder = TempDir::new().unwrap();
-        let path = folder.path().join("base.jsonl");
-        let (mut kept, n_answers, changed) = open(&folder, BASIS);
-        assert!(n_answers == 0 && changed.is_empty());
+        let (mut kept, n_answers) = open(&folder, BASIS);
+        assert_eq!(n_answers, 0);
         let answers = [answer(-1.0 / 3.0), answer(-2.0 / 7.0)];
         kept.add(0, Section::Edit, &keys(["a", "b"]), &answers).unwrap();
+        let path = kept.files[0].path.clone();
         drop(kept);
         let whole = fs::read(&path).unwrap();
+        assert!(whole.starts_with(BASIS.as_bytes()));
         let cut = [&whole[..], &br#"{"section":"edit","case":"c","answ"#[..]].concat();
-        fs::write(&path, cut).unwrap();
+        fs::write(&path, &cut).unwrap();
 
-        let (mut kept, n_answers, changed) = open(&folder, BASIS);
-        assert!(n_answers == 2 && changed.is_empty());
-        assert_eq!(fs::read(&path).unwrap(), whole);
+        let (mut kept, n_answers) = open(&folder, BASIS);
+        assert_eq!(n_answers, 2);
         // To the last bit, as they were measured.
-        let found = kept.answers(0, Section::Edit, &keys(["a", "b"]), |_| false);
-        assert_eq!(found.unwrap(), answers);
-        assert_eq!(kept.answers(0, Section::Edit, &keys(["b", "c"]), |_| false), None);
-        assert_eq!(kept.answers(0, Section::Erase, &keys(["a", "b"]), |_| false), None);
+        assert_eq!(kept.answers(0, Section::Edit, &keys(["a", "b"])).unwrap(), answers);
+        assert_eq!(kept.answers(0, Section::Edit, &keys(["b", "c"])), None);
+        assert_eq!(kept.answers(0, Section::Erase, &keys(["a", "b"])), None);
         kept.add(0, Section::Edit, &keys(["b", "c"]), &[answer(-5.0), answer(-6.0)]).unwrap();
         drop(kept);
-        let (kept, n_answers, _) = open(&folder, BASIS);
+        assert!(fs::read(&path).unwrap().starts_with(&cut));
+        let (kept, n_answers) = open(&folder, BASIS);
         assert_eq!(n_answers, 3);
-        let found = kept.answers(0, Section::Edit, &keys(["b", "c"]), |_| false).unwrap();
+        let found = kept.answers(0, Section::Edit, &keys(["b", "c"])).unwrap();
         assert_eq!(found, [answer(-5.0), answer(-6.0)]);
     }
 
     #[test]
-    fn another_arm_of_the_name_begins_anew_and_says_in_what() {
+    fn another_arm_of_the_name_has_a_file_of_its_own() {
         let folder = TempDir::new().unwrap();
-        let (mut kept, ..) = open(&folder, BASIS);
+        let (mut kept, _) = open(&folder, BASIS);
         kept.add(0, Section::Edit, &keys(["a", "b"]), &[answer(-1.0), answer(-2.0)]).unwrap();
-        drop(kept);
-        let other = r#"{"weights":"ab","settings":{"n_steps":8},"seed":1}"#;
-        let (kept, n_answers, changed) = open(&folder, other);
-        assert_eq!((n_answers, changed), (0, vec!["settings".to_owned(), "weights".to_owned()]));
-        drop(kept);
-        let (_, n_answers, changed) = open(&folder, other);
-        assert!(n_answers == 0 && changed.is_empty());
-        // A first line that was cut off is none.
-        fs::write(folder.path().join("base.jsonl"), &BASIS[..9]).unwrap();
-        let (_, n_answers, changed) = open(&folder, BASIS);
-        assert!(n_answers == 0 && changed.is_empty());
+        // Both at once.
+        let (mut other, n_answers) = open(&folder, r#"{"weights":"ab","settings":{"n_steps":8},"seed":1}"#);
+        assert_eq!(n_answers, 0);
+        other.add(0, Section::Edit, &keys(["a", "b"]), &[answer(-3.0), answer(-4.0)]).unwrap();
+        drop((kept, other));
+        let (kept, n_answers) = open(&folder, BASIS);
+        assert_eq!(n_answers, 2);
+        let found = kept.answers(0, Section::Edit, &keys(["a", "b"])).unwrap();
+        assert_eq!(found, [answer(-1.0), answer(-2.0)]);
     }
 
     #[test]
-    fn an_answer_that_is_to_be_shown_needs_its_picture() {
+    fn a_picture_is_kept_with_its_answer() {
         let folder = TempDir::new().unwrap();
-        let (mut kept, ..) = open(&folder, BASIS);
+        let (mut kept, _) = open(&folder, BASIS);
         let image = UnitImage::filled(Size::new(3, 2), [0.2, 0.4, 0.6]);
         let shown = Answer { picture: Some(Shown(image.clone())), ..answer(-1.0) };
         kept.add(0, Section::Edit, &keys(["a", "b"]), &[shown, answer(-2.0)]).unwrap();
         drop(kept);
-        let (kept, ..) = open(&folder, BASIS);
-        let found = kept.answers(0, Section::Edit, &keys(["a", "b"]), |at| at == 0).unwrap();
-        let Some(Shown(picture)) = &found[0].picture else { panic!("there is no picture") };
+        let (kept, _) = open(&folder, BASIS);
+        let found = kept.answers(0, Section::Edit, &keys(["a", "b"])).unwrap();
+        let [Some(Shown(picture)), None] = [&found[0].picture, &found[1].picture] else {
+            panic!("one of them has a picture")
+        };
         assert_eq!(picture.to_picture().unwrap(), image.to_picture().unwrap());
-        assert_eq!(kept.answers(0, Section::Edit, &keys(["a", "b"]), |at| at == 1), None);
     }
 
     #[test]
     fn a_file_serves_one_comparison() {
         let folder = TempDir::new().unwrap();
-        let (_kept, ..) = open(&folder, BASIS);
+        let (_kept, _) = open(&folder, BASIS);
         let message = ArmFile::open(folder.path(), "base", BASIS).unwrap_err().to_string();
-        assert!(message.contains("base.jsonl") && message.contains("another comparison"), "{message}");
+        assert!(message.contains("base-") && message.contains("another comparison"), "{message}");
         for name in ["", "a/b"] {
             assert!(check_name(name).unwrap_err().to_string().contains("names no file"), "{name}");
         }

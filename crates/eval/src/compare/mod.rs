@@ -27,7 +27,7 @@ mod score;
 mod sheet;
 mod summary;
 
-pub use arm::{Arm, ArmSettings, pairs};
+pub use arm::{Arm, ArmSettings, check_distinct, pairs};
 pub use config::CompareConfig;
 pub use gsb::{Counts, Gsb, MAX_SAME_SHARE};
 pub use guidance::{GuidanceConfig, GuidanceReport, TunedArm, tune_guidance};

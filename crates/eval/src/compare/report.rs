@@ -137,7 +137,8 @@ pub struct ShownCase {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompareTiming {
-    /// Seconds for one edited picture, pasting included, in batches of the settings' size, by the arm's name.
+    /// Seconds for one edited picture, pasting included, in batches of the settings' size, by the arm's name. Of an answer
+    /// that was kept they are those of when it was painted, on the machine of then.
     pub seconds_per_picture: BTreeMap<Section, BTreeMap<String, f64>>,
 }
 

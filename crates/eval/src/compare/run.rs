@@ -42,9 +42,11 @@ pub struct CompareProgress {
 /// seeing boxes included; the first arm, the reference, answers them once more from other noise, for the tie bands. The same
 /// arms, judge, world and settings give the same figures and sheets; only the seconds differ.
 ///
-/// What was measured of an arm's answers is kept in `folder`, if there is one, below `answers`: the same call goes on after
-/// what was measured, whenever it was stopped, and one with another arm or more samples measures only what is new. The report
-/// itself is written by [`Comparison::write`].
+/// What was measured of an arm's answers is kept in `folder`, if there is one, below `answers`, in a file for each arm and
+/// whatever its answers depend on, so that other settings lose none: the same call goes on after what was measured, whenever
+/// it was stopped, and one with another arm or more samples measures only batches with something new in them. Of what a sheet
+/// shows and did not show before, the first answer alone is painted once more. The report itself is written by
+/// [`Comparison::write`].
 ///
 /// # Errors
 /// [`EvalError::Config`](crate::EvalError::Config), [`EvalError::Arms`](crate::EvalError::Arms) and

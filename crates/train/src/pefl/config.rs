@@ -45,9 +45,10 @@ pub struct PeflRunConfig {
     pub lora: Option<LoraConfig>,
     /// Whether the parts of U-Net and decoder are computed once more on the way back, instead of a tape that keeps all that
     /// lies between them: memory against one more forward pass of both. The gradient is the same, up to the order of sums.
-    /// For each picture of 512 px the tapes of Stable Diffusion's two networks are 6 GB when whole, and 2 GB at most with
-    /// this (counted, `byteedit_models::footprint`). The small model needs none of it. On other devices than the processor
-    /// it changes nothing.
+    /// For each picture of 512 px the tapes of Stable Diffusion's two networks, the pass of the denoising error included,
+    /// are some 7 GB when whole and 2 GB with this (counted by the formulas of `byteedit_models::footprint`); those of the
+    /// rewards and of VGG come to it. The small model needs none of it. On other devices than the processor it changes
+    /// nothing. It may be changed when a run goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
     /// What keeps rewards from being hacked.

@@ -11,6 +11,9 @@ use crate::{Result, TrainError};
 
 /// How often a run reports may change between two of its starts.
 const REPORT: &str = "training.report";
+/// Whether parts are computed again, which changes memory and the order of sums: a run that has too little memory goes on
+/// with it, to the same weights but for rounding.
+const RECOMPUTE: &str = "recompute";
 /// How long it trains may change too, unless its learning rate is a cosine over all of its steps.
 const LENGTH: &str = "training.n_steps";
 /// Longest value that a message shows, in characters.
@@ -59,7 +62,7 @@ pub fn differences(old: &Value, new: &Value) -> Vec<String> {
 fn free(config: &Value) -> &'static [&'static str] {
     let rates = ["/training/learning_rate/decay/cosine", "/adversary/learning_rate/decay/cosine"];
     let is_cosine = rates.iter().any(|rate| config.pointer(rate).is_some());
-    if is_cosine { &[REPORT] } else { &[REPORT, LENGTH] }
+    if is_cosine { &[REPORT, RECOMPUTE] } else { &[REPORT, RECOMPUTE, LENGTH] }
 }
 
 /// The configuration without the keys that may change: what a checkpoint is bound to.
@@ -171,6 +174,10 @@ mod tests {
     fn a_state_is_bound_to_everything_but_length_and_reports() {
         let config = |n_steps, seed| json!({"training": {"n_steps": n_steps, "report": {}, "seed": seed}});
         assert_eq!(bound(&config(5, 0)), bound(&config(9, 0)));
+        let mut recomputed = config(5, 0);
+        recomputed["recompute"] = json!(true);
+        assert_eq!(bound(&config(5, 0)), bound(&recomputed));
+        assert!(differences(&config(5, 0), &recomputed).is_empty());
         assert_ne!(bound(&config(5, 0)), bound(&config(5, 1)));
     }
 

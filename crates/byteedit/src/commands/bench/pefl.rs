@@ -36,6 +36,7 @@ pub(super) fn bench_pefl(args: BenchPeflArgs, printer: &Printer) -> anyhow::Resu
     let run = run_config(batch, tape, rank as usize);
     let rewards = reward_networks(&resolved).map(|network| Scoring::of(network, batch));
     let reward_gflop: f64 = rewards.iter().map(Scoring::gflop_to_pixels).sum();
+    let reward_shapes = rewards.each_ref().map(Scoring::shape);
     let reward_bytes: u64 = rewards.iter().map(Scoring::weights_bytes).sum();
     let steps = PeflSteps::new(run.clone(), parts(&resolved, rewards)?, t_prime as usize, &Device::flex())?;
     let [n_parameters, n_learning] = steps.n_parameters();
@@ -49,8 +50,8 @@ pub(super) fn bench_pefl(args: BenchPeflArgs, printer: &Printer) -> anyhow::Resu
         shape: json!({
             "kind": "pefl", "unet": resolved.networks.unet()?, "vae": resolved.networks.vae()?,
             "text_encoder": resolved.networks.text_encoder()?, "batch": batch, "side": resolved.side,
-            "rewards": reward_networks(&resolved).map(reward_name), "t_prime": t_prime, "tape": word(tape),
-            "phase": run.phases[0], "rollout": run.rollout, "loss": run.loss, "lora": run.lora,
+            "rewards": reward_shapes, "schedule": NoiseScheduleConfig::stable_diffusion(),
+            "t_prime": t_prime, "tape": word(tape), "phase": run.phases[0], "rollout": run.rollout, "loss": run.loss, "lora": run.lora,
             "training": run.training,
         }),
         work: Work { flop: 1e9 * (steps.gflop_per_step() + reward_gflop), bytes: None },
@@ -111,20 +112,10 @@ fn reward_networks(resolved: &Resolved) -> [RewardNetworkArg; 2] {
     }
 }
 
-/// What `bench reward` calls it.
-fn reward_name(network: RewardNetworkArg) -> &'static str {
-    match network {
-        RewardNetworkArg::BlipL => "blip-l",
-        RewardNetworkArg::ClipL => "clip-l",
-        RewardNetworkArg::BlipMini => "blip-mini",
-        RewardNetworkArg::CoherentMini => "coherent-mini",
-    }
-}
-
 fn word(tape: TapeArg) -> &'static str {
     match tape {
         TapeArg::Inputs => "inputs",
-        TapeArg::Whole => "everything",
+        TapeArg::Whole => "whole",
     }
 }
 

@@ -88,6 +88,11 @@ impl Reward for Scoring {
 }
 
 impl Scoring {
+    /// Its numbers, from which another program can build it.
+    pub(super) fn shape(&self) -> Value {
+        self.shape.clone()
+    }
+
     pub(super) fn of(network: RewardNetworkArg, batch: usize) -> Self {
         match network {
             RewardNetworkArg::BlipL => Self::of_blip("blip-l", &ImageRewardConfig::v1_0(), batch),

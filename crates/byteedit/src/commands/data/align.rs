@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use byteedit_reward::ClipPair;
 use byteedit_train::feedback::{self, AlignConfig, FolderAlignConfig, FolderAlignInputs, Simulated};
@@ -16,6 +17,8 @@ use crate::settings::{device, overlaid, world};
 
 /// From this share of pairs on that are told by style alone, the user is warned: a shuffled-image control shows as much.
 const MUCH_STYLE: f64 = 0.55;
+/// The file that is written into the folder.
+const ALIGN: &str = "align.jsonl";
 
 /// Describes the edits of a collection, or the pictures of a folder. As for annotating, Ctrl-C may simply end it.
 ///
@@ -33,6 +36,7 @@ pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<Ex
         config,
         set,
         skip_bad,
+        force,
         device: device_name,
         json,
     } = args;
@@ -40,6 +44,7 @@ pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<Ex
     let mut facts = if let (Some(clip), Some(better_captions)) = (&clip, &better_captions) {
         let config = overlaid(FolderAlignConfig::default(), config.as_deref(), &set)?;
         config.validate()?;
+        refuse_to_replace(&folder.join(ALIGN), force)?;
         let network = ClipPair::load(clip, &device)?;
         let (folder, device) = (folder.as_path(), &device);
         let inputs = FolderAlignInputs { folder, better_captions, clip: &network, device, skip_bad };
@@ -48,10 +53,18 @@ pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<Ex
         let config = AlignConfig { min_confidence, n_wrong };
         of_collection(config, &folder, (annotator.as_str(), pack.as_deref()), &device, printer)?
     };
-    let path = folder.join("align.jsonl");
+    let path = folder.join(ALIGN);
     facts["output"] = json!(path);
     printer.answer(json, &facts, [path.display()])?;
     Ok(ExitStatus::Done)
+}
+
+/// A folder of pictures is somebody's own, and so is a file in it.
+fn refuse_to_replace(path: &Path, force: bool) -> anyhow::Result<()> {
+    if !force && path.try_exists().with_context(|| format!("looking for {}", path.display()))? {
+        bail!("{} exists already; add --force to replace it, or move it away", path.display());
+    }
+    Ok(())
 }
 
 /// By the annotator and the world's pack.
@@ -91,7 +104,9 @@ fn of_pictures(
         report.mean_given,
         report.mean_better
     ));
-    if report.by_style > MUCH_STYLE {
+    if config.n_wrong == 0 {
+        printer.warn("n_wrong is 0: whoever knows the style of better captions tells all pairs without a picture; give 1 or more");
+    } else if report.by_style > MUCH_STYLE {
         printer.warn(format_args!(
             "{:.2} of the pairs can be told by the style of the captions alone, without a picture: there are too few near \
              pictures to exchange captions with, or too few whose captions fit; add such, or raise n_near",

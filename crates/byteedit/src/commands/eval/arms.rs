@@ -13,8 +13,11 @@ use crate::model;
 use crate::printer::Printer;
 use crate::progress::Progress;
 
-/// Every model that an arm names, once, by its name.
-pub(super) struct Models(BTreeMap<String, Loaded>);
+/// Every model that an arm names, once, by its name, all on one device.
+pub(super) struct Models {
+    models: BTreeMap<String, Loaded>,
+    device: String,
+}
 
 struct Loaded {
     model: EditModel,
@@ -32,12 +35,12 @@ impl Models {
                 models.insert(name.clone(), Loaded { model, fingerprint: model::fingerprint(name)? });
             }
         }
-        Ok(Self(models))
+        Ok(Self { models, device: format!("{device:?}") })
     }
 
     /// An arm with the settings that suit its model, but for what it says itself.
     pub(super) fn arm(&self, asked: &ArmArg, split: Split) -> Arm<'_> {
-        let Loaded { model, fingerprint } = &self.0[&asked.model];
+        let Loaded { model, fingerprint } = &self.models[&asked.model];
         let suited = ArmSettings::from(&EvalConfig::for_model(split, model));
         let guidance = suited.guidance;
         let settings = ArmSettings {
@@ -45,12 +48,18 @@ impl Models {
             guidance: asked.guidance.map_or(guidance, |scale| guidance.of_prompts(scale)),
             ..suited
         };
-        Arm { name: asked.name.clone(), editor: model, fingerprint: fingerprint.clone(), settings }
+        Arm {
+            name: asked.name.clone(),
+            editor: model,
+            fingerprint: fingerprint.clone(),
+            device: self.device.clone(),
+            settings,
+        }
     }
 
     /// Side in pixels of the frames that suit an arm's model.
     pub(super) fn picture_size(&self, asked: &ArmArg, split: Split) -> usize {
-        EvalConfig::for_model(split, &self.0[&asked.model].model).picture_size
+        EvalConfig::for_model(split, &self.models[&asked.model].model).picture_size
     }
 }
 
@@ -67,13 +76,7 @@ impl<'a> Teller<'a> {
 
     pub(super) fn hear(&mut self, event: CompareEvent) {
         match event {
-            CompareEvent::Kept(KeptArm { arm, changed, .. }) if !changed.is_empty() => {
-                let changed = changed.join(", ");
-                self.printer.warn(format_args!(
-                    "the arm {arm} begins anew and its kept answers are replaced; what has changed: {changed}"
-                ));
-            }
-            CompareEvent::Kept(KeptArm { arm, n_answers, .. }) => {
+            CompareEvent::Kept(KeptArm { arm, n_answers }) => {
                 if n_answers > 0 {
                     self.printer.note(format_args!("the arm {arm} goes on after {n_answers} answers"));
                 }

@@ -50,6 +50,11 @@ pub(super) fn compare(args: EvalCompareArgs, printer: &Printer) -> anyhow::Resul
     pairs(&names, &config.pairs)?;
     config.validate()?;
     let chosen = guidance_from.as_deref().map(chosen_guidance).transpose()?;
+    if let Some(chosen) = &chosen {
+        let without = asked.iter().filter(|arm| arm.guidance.is_none());
+        let names: Vec<&str> = without.map(|arm| arm.name.as_str()).collect();
+        chosen.check_serves(split, &names)?;
+    }
     let device = device(device_name.as_deref())?;
     let world = world(pack.as_deref())?;
     let judge = judge(&judge_name, &device)?;

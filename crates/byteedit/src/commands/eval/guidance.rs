@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use byteedit_data::Split;
-use byteedit_eval::compare::{Arm, GuidanceConfig, tune_guidance};
+use byteedit_eval::compare::{Arm, GuidanceConfig, check_distinct, tune_guidance};
 
 use super::arms::{Models, Teller};
 use super::{judge, told};
@@ -35,6 +35,8 @@ pub(super) fn guidance(args: EvalGuidanceArgs, printer: &Printer) -> anyhow::Res
     if let Some(arm) = asked.iter().find(|arm| arm.guidance.is_some()) {
         bail!("the arm {} has a guidance, which is to be chosen; leave out what follows its colon", arm.name);
     }
+    let names: Vec<&str> = asked.iter().map(|arm| arm.name.as_str()).collect();
+    check_distinct(&names)?;
     let config = GuidanceConfig { grid, n_samples: samples as usize, seed, ..GuidanceConfig::new(split) };
     config.validate()?;
     let device = device(device_name.as_deref())?;

@@ -2,19 +2,24 @@
 
 use std::collections::HashSet;
 use std::iter::once;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use byteedit_train::feedback::Opinion;
 use clap::Parser;
 use clap::error::ErrorKind;
 use serde::Deserialize;
 
 use super::exhibit::{Kind, checked_pattern};
-use crate::args::{Cli, Verb};
+use crate::args::{Cli, DataArgs, DataVerb, Verb};
 use crate::files;
 
 /// Longest name of a stage: it names files.
 const MAX_NAME: usize = 64;
+/// The flags that name what a verb writes.
+const TARGETS: [&str; 3] = ["--run", "--out", "-o"];
+/// Those that name a file that some verbs write besides.
+const MORE_TARGETS: [&str; 2] = ["--heat-map", "--output"];
 
 /// A file of stages.
 #[derive(Debug, Deserialize)]
@@ -95,7 +100,7 @@ impl Stage {
 
     /// A mistake in the last stage is better told before the first has run for hours.
     fn check_args(&self) -> anyhow::Result<()> {
-        match Cli::try_parse_from(once("byteedit").chain(self.args.iter().map(String::as_str))) {
+        match self.parsed() {
             Ok(Cli { verb: Verb::Pipeline(_), .. }) => {
                 bail!("`args` begin with `pipeline`, but no pipeline runs another; list its stages here")
             }
@@ -114,22 +119,36 @@ impl Stage {
         }
     }
 
-    /// What it writes: the file or the folder that `--run` or `--out` names.
-    pub(super) fn target(&self) -> Option<&Path> {
-        let flags = ["--run", "--out", "-o"];
-        let apart = self.args.windows(2).find(|pair| flags.contains(&pair[0].as_str()));
-        let joined = || {
-            self.args.iter().find_map(|argument| {
-                let (flag, value) = argument.split_once('=')?;
-                flags.contains(&flag).then_some(value)
-            })
-        };
-        apart.map(|pair| pair[1].as_str()).or_else(joined).map(Path::new)
+    fn parsed(&self) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(once("byteedit").chain(self.args.iter().map(String::as_str)))
     }
 
-    /// The same, if it lies within `out`.
+    /// What these flags name, apart or behind a `=`.
+    fn named_by(&self, flags: &'static [&'static str]) -> impl Iterator<Item = &Path> {
+        let apart = self.args.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str()));
+        let joined = self.args.iter().filter_map(|argument| argument.split_once('='));
+        apart.chain(joined).filter(move |(flag, _)| flags.contains(flag)).map(|(_, value)| Path::new(value))
+    }
+
+    /// The file or the folder that `--run`, `--out` or `-o` names, if it lies within `out`.
     pub(super) fn folder(&self, out: &Path) -> Option<&Path> {
-        self.target().filter(|target| target.starts_with(out) && *target != out)
+        self.named_by(&TARGETS).next().filter(|target| target.starts_with(out) && *target != out)
+    }
+
+    /// All that it may write by its arguments, which is no reason to do it again. To hash again what it has read, once it has
+    /// ended, would need no such list, but would hide what somebody else changed while it ran.
+    pub(super) fn written(&self) -> Vec<PathBuf> {
+        let named = self.named_by(&TARGETS).chain(self.named_by(&MORE_TARGETS));
+        let mut written: Vec<_> = named.map(Path::to_owned).collect();
+        // Two verbs add to a folder that they read from, and neither reads what the other adds.
+        let folder = match self.parsed().map(|cli| cli.verb) {
+            Ok(Verb::Data(DataArgs { verb: DataVerb::Annotate(args) })) => args.collection,
+            Ok(Verb::Data(DataArgs { verb: DataVerb::Align(args) })) => args.folder,
+            _ => return written,
+        };
+        written.extend(Opinion::ALL.map(|opinion| folder.join(format!("{}.jsonl", opinion.name()))));
+        written.extend(["annotation.json", "align.jsonl"].map(|name| folder.join(name)));
+        written
     }
 }
 
@@ -171,7 +190,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::args::{DataVerb, TrainRewardVerb, TrainVerb};
+    use crate::args::{TrainRewardVerb, TrainVerb};
     use crate::exit::one_line;
     use crate::settings::{BaseSettings, FeedbackSettings, RewardSettings, overlaid};
 

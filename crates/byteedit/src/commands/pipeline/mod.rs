@@ -76,7 +76,7 @@ impl<'a> Entry<'a> {
     fn of(stage: &'a Stage, earlier: &[Entry<'_>], stamps: &Stamps) -> anyhow::Result<Self> {
         let needed = earlier.iter().filter(|entry| stage.needs.contains(&entry.stage.name));
         let needs: Vec<_> = needed.map(|entry| entry.key.as_str()).collect();
-        let key = stamp::key(stage, stamps.out(), &needs)?;
+        let key = stamps.key(stage, &needs)?;
         let stamp = stamps.read(&stage.name).filter(|stamp| stamp.is_current(&key, stamps.out()));
         let state = if stamp.is_some() { State::Current } else { State::Waiting };
         Ok(Self { stage, key, state, seconds: stamp.map(|stamp| stamp.seconds) })
@@ -231,6 +231,7 @@ impl Work<'_> {
         let (stage, out) = (entry.stage, self.stamps.out());
         let begun = stage.folder(out).filter(|folder| folder.exists());
         let (ended, time) = self.runner.run(&stage.args, &self.stamps.stdout_path(&stage.name))?;
+        self.stamps.forget();
         let seconds = time.as_secs_f64();
         entry.seconds = Some(seconds);
         entry.state = match ended {

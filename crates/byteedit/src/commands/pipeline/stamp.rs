@@ -1,6 +1,8 @@
 //! What is known of stages that have ended, in `.stages` beside their results.
 
+use std::cell::RefCell;
 use std::fs::{self, File, TryLockError};
+use std::iter::once;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -11,7 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::config::Stage;
 use crate::args::Cli;
-use crate::{files, fingerprint};
+use crate::files;
+use crate::fingerprint::Known;
 
 /// The folder, within that of the results.
 const FOLDER: &str = ".stages";
@@ -20,7 +23,7 @@ const FOLDER: &str = ".stages";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stamp {
-    /// What it was made from: its [`key`] when it began.
+    /// What it was made from: its [key](Stamps::key) when it began.
     pub(super) sha256: String,
     /// How long the call took that ended it.
     pub(super) seconds: f64,
@@ -54,12 +57,14 @@ impl Stamp {
 pub(super) struct Stamps {
     out: PathBuf,
     folder: PathBuf,
+    /// Stages name the same files, and each stage is asked for twice.
+    known: RefCell<Known>,
 }
 
 impl Stamps {
     /// Those of the results in `out`.
     pub(super) fn of(out: &Path) -> Self {
-        Self { out: out.to_owned(), folder: out.join(FOLDER) }
+        Self { out: out.to_owned(), folder: out.join(FOLDER), known: RefCell::default() }
     }
 
     /// The folder of the results.
@@ -105,45 +110,56 @@ impl Stamps {
         files::write(&self.path(name), serde_json::to_string_pretty(stamp)?.as_bytes())
     }
 
+    /// What a stage's result depends on, as a hash: the program's version, the arguments, the files and folders that they name
+    /// outside of the results, and the keys of the stages that it needs, which hold those of theirs.
+    ///
+    /// # Errors
+    /// A file or a folder that is there and cannot be read.
+    pub(super) fn key(&self, stage: &Stage, needs: &[&str]) -> anyhow::Result<String> {
+        // What is not there yet has nothing in it that could count.
+        let out = self.out.canonicalize().ok();
+        let written: Vec<_> = stage.written().iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let left_out = || out.iter().chain(&written).map(PathBuf::as_path);
+        let mut known = self.known.borrow_mut();
+        let hash = |path: &Path| {
+            if path.is_dir() { known.of_folder(path, left_out()) } else { known.of_file(path) }
+        };
+        let inputs = inputs(stage, out.as_deref(), &written);
+        let files = inputs.into_iter().map(hash).collect::<anyhow::Result<Vec<_>>>()?;
+        let version = env!("CARGO_PKG_VERSION");
+        let facts = json!({ "version": version, "args": stage.args, "files": files, "needs": needs });
+        Ok(format!("{:x}", Sha256::digest(facts.to_string())))
+    }
+
+    /// Has files read again, once a stage has run and may have changed them.
+    pub(super) fn forget(&self) {
+        *self.known.borrow_mut() = Known::default();
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.json"))
     }
 }
 
-/// What a stage's result depends on, as a hash: the program's version, the arguments, the files and folders that they name
-/// outside of `out`, and the keys of the stages that it needs, which hold those of theirs.
-///
-/// # Errors
-/// A file or a folder that is there and cannot be read.
-pub(super) fn key(stage: &Stage, out: &Path, needs: &[&str]) -> anyhow::Result<String> {
-    // Before the first stage there is no such folder, and so nothing in it.
-    let out = out.canonicalize().ok();
-    let hash = |path: &Path| {
-        if path.is_dir() { fingerprint::of_folder(path, out.as_deref()) } else { fingerprint::of_file(path) }
-    };
-    let files = inputs(stage, out.as_deref()).into_iter().map(hash).collect::<anyhow::Result<Vec<_>>>()?;
-    let version = env!("CARGO_PKG_VERSION");
-    let facts = json!({ "version": version, "args": stage.args, "files": files, "needs": needs });
-    Ok(format!("{:x}", Sha256::digest(facts.to_string())))
-}
-
-/// An argument, and what stands behind its `=`.
+/// What an argument may name: itself and what stands behind each `=`, and each of these without what follows its last `@` or
+/// its last `:`, as in `NAME=MODEL@STEPS` and `FILE:WEIGHT`.
 fn values(argument: &str) -> impl Iterator<Item = &str> {
-    let value = argument.split_once('=').map(|(_, value)| value);
-    [Some(argument), value].into_iter().flatten()
+    let behind = argument.match_indices('=').map(move |(at, _)| &argument[at + 1..]);
+    once(argument).chain(behind).flat_map(|value| {
+        let before = ['@', ':'].map(|mark| value.rsplit_once(mark).map(|(name, _)| name));
+        once(value).chain(before.into_iter().flatten())
+    })
 }
 
-/// The files and folders that a stage's arguments name, by themselves or behind a `=`, but for those within `out` and for what
-/// the stage itself writes.
-fn inputs<'a>(stage: &'a Stage, out: Option<&Path>) -> Vec<&'a Path> {
-    let is_inside = |path: &Path| match (path.canonicalize(), out) {
-        (Ok(path), Some(out)) => path.starts_with(out),
-        _ => false,
+/// The files and folders that a stage's arguments name, but for those within `out` and for what the stage itself writes; both
+/// paths are canonical.
+fn inputs<'a>(stage: &'a Stage, out: Option<&Path>, written: &[PathBuf]) -> Vec<&'a Path> {
+    let is_result = |path: &Path| {
+        let Ok(path) = path.canonicalize() else { return false };
+        out.is_some_and(|out| path.starts_with(out)) || written.contains(&path)
     };
-    let target = stage.target();
     let paths = behind_the_verb(&stage.args).into_iter().flat_map(values).map(Path::new);
-    let paths = paths.filter(|path| path.is_file() || path.is_dir());
-    paths.filter(|path| Some(*path) != target && !is_inside(path)).collect()
+    paths.filter(|path| (path.is_file() || path.is_dir()) && !is_result(path)).collect()
 }
 
 /// Arguments without the words of the verb: that of `data annotate` means no folder `data`.
@@ -167,6 +183,10 @@ mod tests {
     fn stage(args: &[&str]) -> Stage {
         let args = args.iter().map(|&argument| argument.to_owned()).collect();
         Stage { name: "a".to_owned(), about: String::new(), args, needs: Vec::new(), show: Vec::new() }
+    }
+
+    fn key(stage: &Stage, out: &Path, needs: &[&str]) -> anyhow::Result<String> {
+        Stamps::of(out).key(stage, needs)
     }
 
     #[test]
@@ -239,6 +259,61 @@ mod tests {
         // What a stage writes is no reason to write it again.
         fs::write(target.join("state"), "1").unwrap();
         assert!(keys()[2..] == missing[2..]);
+    }
+
+    #[test]
+    fn names_may_stand_between_others_and_settings() {
+        let named: Vec<_> = values("--arm=a=models/sd@20:2.5").collect();
+        assert!(named.contains(&"models/sd") && named.contains(&"models/sd@20:2.5"), "{named:?}");
+        assert_eq!(values("style.safetensors:0.8").last(), Some("style.safetensors"));
+        assert_eq!(values("--json").collect::<Vec<_>>(), ["--json"]);
+
+        let folder = tempfile::tempdir().unwrap();
+        let (out, model) = (folder.path().join("out"), folder.path().join("model"));
+        fs::create_dir(&model).unwrap();
+        let (shown, lora) = (model.display(), model.join("style.safetensors"));
+        let keys = || {
+            [
+                ["--arm".to_owned(), format!("a={shown}@1")],
+                ["--json".to_owned(), format!("--arm=a={shown}@1:2.5")],
+                ["--lora".to_owned(), format!("{}:1", lora.display())],
+            ]
+            .map(|[first, second]| key(&stage(&["eval", "compare", &first, &second]), &out, &[]).unwrap())
+        };
+        let before = keys();
+        fs::write(&lora, "1").unwrap();
+        let after = keys();
+        assert!(before.iter().zip(&after).all(|(before, after)| before != after));
+    }
+
+    #[test]
+    fn what_a_stage_adds_to_a_folder_that_it_reads_is_no_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, read) = (folder.path().join("out"), folder.path().join("read"));
+        fs::create_dir(&read).unwrap();
+        let named = read.to_str().unwrap();
+        let heat_map = format!("{named}/seen.png");
+        let keys = || {
+            [
+                &["data", "annotate", named, "--noise", "0"][..],
+                &["data", "align", named],
+                &["score", named, "--reward", "coherent", "--heat-map", heat_map.as_str()],
+            ]
+            .map(|args| key(&stage(args), &out, &[]).unwrap())
+        };
+        let before = keys();
+        fs::write(&heat_map, "1").unwrap();
+        let scored = keys();
+        assert!(scored[0] != before[0] && scored[1] != before[1] && scored[2] == before[2]);
+        for name in ["structure", "obedience", "coherence", "align"] {
+            fs::write(read.join(name).with_extension("jsonl"), "1").unwrap();
+        }
+        fs::write(read.join("annotation.json"), "1").unwrap();
+        let annotated = keys();
+        assert!(annotated[..2] == scored[..2] && annotated[2] != scored[2]);
+        fs::write(read.join("tasks.jsonl"), "1").unwrap();
+        let collected = keys();
+        assert!(collected.iter().zip(&annotated).all(|(after, before)| after != before));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct FolderAlignInputs<'a> {
 
 /// Writes `align.jsonl` into a folder of pictures: those that fit their captions badly, with a better one, and hard negatives.
 /// The features of all pictures and of all better captions are in memory, 3 kB for each with ViT-L/14, and its time grows with
-/// the square of the number of badly matched pictures.
+/// the product of the number of corrected pictures and that of all.
 ///
 /// # Errors
 /// A number out of range, files with more bad lines than may be left out, pictures that cannot be read among them, a folder in
