@@ -109,7 +109,7 @@ pub(crate) fn check_target(path: &Path, force: bool, flag: &str) -> anyhow::Resu
     // Fails for a name that the file system does not take.
     if path.try_exists().with_context(unwritable)? && !force {
         bail!(
-            "{} exists already; add --force to replace it, or name another file with {flag}",
+            "{} exists already; add --force to replace it, or choose another place with {flag}",
             path.display()
         );
     }

@@ -29,6 +29,20 @@ pub(crate) enum EvalVerb {
     Reward(EvalRewardArgs),
 }
 
+/// The questions, and who looks at the answers.
+#[derive(Debug, Args)]
+pub(crate) struct ExamArgs {
+    /// Who says what the pictures show: `built-in`, or a folder that `train judge` wrote
+    #[arg(long, value_name = "built-in|DIR", default_value = JUDGE)]
+    pub(crate) judge: String,
+    /// The seed of samples and noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// A pack other than the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) world: Option<PathBuf>,
+}
+
 /// Measure a model on the mini world's held-out composites, where every task has an exact answer
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -40,9 +54,8 @@ What does better on validation can be made the model's own: byteedit.json has it
 pub(crate) struct EvalWorldArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// Who says what the pictures show: `built-in`, or a folder that `train judge` wrote
-    #[arg(long, value_name = "built-in|DIR", default_value = JUDGE)]
-    pub(crate) judge: String,
+    #[command(flatten)]
+    pub(crate) exam: ExamArgs,
     /// Denoising steps
     #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -71,15 +84,9 @@ pub(crate) struct EvalWorldArgs {
     #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) examples: u32,
-    /// The seed of samples and noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
     /// Folder for report.json, report.md, timing.json and the contact sheets; what an earlier evaluation wrote is replaced
     #[arg(long, value_name = "DIR", default_value = "eval")]
     pub(crate) out: PathBuf,
-    /// A pack other than the built-in one
-    #[arg(long, value_name = "FILE")]
-    pub(crate) world: Option<PathBuf>,
     /// Print the report as JSON instead of the table
     #[arg(long)]
     pub(crate) json: bool,
@@ -134,19 +141,12 @@ pub(crate) struct EvalCompareArgs {
     #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(2..=16))]
     pub(crate) seeds: u32,
-    /// Who says what the pictures show: `built-in`, or a folder that `train judge` wrote
-    #[arg(long, value_name = "built-in|DIR", default_value = JUDGE)]
-    pub(crate) judge: String,
-    /// The seed of samples and noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) exam: ExamArgs,
     /// Folder for compare.json, compare.md, compare-timing.json, a contact sheet for each section, and the answers; what an
     /// earlier comparison wrote is replaced, but for answers
     #[arg(long, value_name = "DIR", default_value = "eval-compare")]
     pub(crate) out: PathBuf,
-    /// A pack other than the built-in one
-    #[arg(long, value_name = "FILE")]
-    pub(crate) world: Option<PathBuf>,
     /// Where to compute: cpu, or a backend this program was built with
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
@@ -180,18 +180,11 @@ pub(crate) struct EvalGuidanceArgs {
     #[arg(long, value_name = "N", default_value_t = 128, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) samples: u32,
-    /// Who says what the pictures show: `built-in`, or a folder that `train judge` wrote
-    #[arg(long, value_name = "built-in|DIR", default_value = JUDGE)]
-    pub(crate) judge: String,
-    /// The seed of samples and noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) exam: ExamArgs,
     /// Folder for guidance.json, guidance.md and the answers; what an earlier choice wrote is replaced, but for answers
     #[arg(long, value_name = "DIR", default_value = "eval-guidance")]
     pub(crate) out: PathBuf,
-    /// A pack other than the built-in one
-    #[arg(long, value_name = "FILE")]
-    pub(crate) world: Option<PathBuf>,
     /// Where to compute: cpu, or a backend this program was built with
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,

@@ -27,7 +27,7 @@ pub(crate) use data::{
     DataImportArgs, DataPromptsArgs, DataVerb, ExportArg, ImportArg,
 };
 pub(crate) use eval::{
-    EvalArgs, EvalCompareArgs, EvalGuidanceArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, JUDGE,
+    EvalArgs, EvalCompareArgs, EvalGuidanceArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, ExamArgs, JUDGE,
 };
 pub(crate) use paint::{
     EditArgs, EraseArgs, MaskModeArg, ModelArgs, OutpaintArgs, OutputArgs, PaintArgs, RunArgs,

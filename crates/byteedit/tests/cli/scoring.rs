@@ -137,7 +137,7 @@ fn a_heat_map_has_the_size_of_its_picture() {
     refused(
         &bench,
         &arguments,
-        "map.png exists already; add --force to replace it, or name another file with --heat-map",
+        "map.png exists already; add --force to replace it, or choose another place with --heat-map",
     );
     bench.run(&[&["score"], &arguments[..], &["--force"]].concat()).done();
     let of_two = ["photo.png", "mask.png", "--reward", "seen", "--heat-map", "two.png"];

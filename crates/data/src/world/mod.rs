@@ -64,3 +64,14 @@ pub enum Split {
     /// For reported figures: other photographs, other renderings.
     Test,
 }
+
+impl Split {
+    /// Its name in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}

@@ -180,7 +180,7 @@ impl GuidanceReport {
     /// [`EvalError::Arms`] if they were chosen on the split that is to be compared, and for an arm of which none was chosen.
     pub fn check_serves(&self, split: Split, arms: &[&str]) -> Result<()> {
         if self.settings.split == split {
-            let split = split_name(split);
+            let split = split.name();
             let reason = format!(
                 "the guidance was chosen on the {split} split, which is also the one to compare: what was chosen on it \
                  flatters what is reported of it; compare another, such as with `--split test`"
@@ -240,15 +240,10 @@ impl GuidanceReport {
     }
 }
 
-/// What reports and messages call a split.
-fn split_name(split: Split) -> String {
-    format!("{split:?}").to_lowercase()
-}
-
 /// A row for each arm, a column for each scale.
 fn table(out: &mut String, report: &GuidanceReport) -> fmt::Result {
     let GuidanceReport { note, judge, settings, arms, .. } = report;
-    let split = split_name(settings.split);
+    let split = settings.split.name();
     writeln!(out, "# Guidance of {} arms on the mini world, {split} split\n\n{note}\n", arms.len())?;
     writeln!(
         out,

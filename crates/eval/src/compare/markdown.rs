@@ -32,7 +32,7 @@ fn write(out: &mut String, report: &CompareReport) -> fmt::Result {
 fn preface(out: &mut String, report: &CompareReport) -> fmt::Result {
     let CompareReport { note, judge, world, settings, arms, .. } = report;
     let reference = arms.first().map_or("", |arm| arm.name.as_str());
-    let split = format!("{:?}", settings.split).to_lowercase();
+    let split = settings.split.name();
     writeln!(out, "# {} arms on the mini world, {split} split\n", arms.len())?;
     writeln!(out, "{note}\n")?;
     writeln!(

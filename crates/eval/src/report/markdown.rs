@@ -19,7 +19,7 @@ pub(super) fn markdown(report: &Report) -> String {
 
 fn write(out: &mut String, report: &Report) -> fmt::Result {
     let Report { model, judge, settings, world, note, sections, autoencoder, .. } = report;
-    let split = format!("{:?}", settings.split).to_lowercase();
+    let split = settings.split.name();
     writeln!(out, "# {} on the mini world, {split} split\n", model.name)?;
     writeln!(out, "{note}\n")?;
     let guidance = settings.guidance;

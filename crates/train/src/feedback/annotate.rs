@@ -49,6 +49,9 @@ pub struct AxisReport {
     pub agreement: f64,
 }
 
+/// The file that says how a collection was annotated, within its folder.
+pub const ANNOTATION: &str = "annotation.json";
+
 /// Ranks the candidates of every task of the collection in `folder`, once for each opinion, into
 /// `structure.jsonl`, `obedience.jsonl` and `coherence.jsonl` beside `tasks.jsonl`; `annotation.json` says how, and what
 /// became of it. A task without a difference in an opinion is left out of its file.
@@ -89,7 +92,7 @@ pub fn annotate(
         reports.insert(opinion, report);
     }
     let by = "a program that knows the right answers of the mini world; no person";
-    write_json(&folder.join("annotation.json"), &json!({ "by": by, "config": config, "opinions": reports }))
+    write_json(&folder.join(ANNOTATION), &json!({ "by": by, "config": config, "opinions": reports }))
 }
 
 impl AnnotateConfig {

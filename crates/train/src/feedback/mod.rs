@@ -22,9 +22,10 @@ mod simulated;
 mod tasks;
 
 pub use align::{
-    AlignConfig, AlignReport, FolderAlignConfig, FolderAlignInputs, FolderAlignReport, align, align_folder,
+    ALIGN, AlignConfig, AlignReport, FolderAlignConfig, FolderAlignInputs, FolderAlignReport, align,
+    align_folder,
 };
-pub use annotate::{AnnotateConfig, AxisReport, annotate};
+pub use annotate::{ANNOTATION, AnnotateConfig, AxisReport, annotate};
 pub use candidates::collect;
 pub use config::{CandidatesConfig, ModelName};
 pub use simulated::{Opinion, Simulated, Verdict};

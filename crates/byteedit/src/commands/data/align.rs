@@ -2,23 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use byteedit_reward::ClipPair;
-use byteedit_train::feedback::{self, AlignConfig, FolderAlignConfig, FolderAlignInputs, Simulated};
+use byteedit_train::feedback::{self, ALIGN, AlignConfig, FolderAlignConfig, FolderAlignInputs, Simulated};
 use serde_json::{Value, json};
 
 use crate::annotator;
 use crate::args::DataAlignArgs;
 use crate::commands::train::Observer;
 use crate::exit::ExitStatus;
+use crate::files;
 use crate::printer::Printer;
 use crate::settings::{device, overlaid, world};
-
-/// From this share of pairs on that are told by style alone, the user is warned: a shuffled-image control shows as much.
-const MUCH_STYLE: f64 = 0.55;
-/// The file that is written into the folder.
-const ALIGN: &str = "align.jsonl";
 
 /// Describes the edits of a collection, or the pictures of a folder. As for annotating, Ctrl-C may simply end it.
 ///
@@ -44,7 +39,8 @@ pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<Ex
     let mut facts = if let (Some(clip), Some(better_captions)) = (&clip, &better_captions) {
         let config = overlaid(FolderAlignConfig::default(), config.as_deref(), &set)?;
         config.validate()?;
-        refuse_to_replace(&folder.join(ALIGN), force)?;
+        // The folder is somebody's own, and so is a file in it.
+        files::check_target(&folder.join(ALIGN), force, "DIR")?;
         let network = ClipPair::load(clip, &device)?;
         let (folder, device) = (folder.as_path(), &device);
         let inputs = FolderAlignInputs { folder, better_captions, clip: &network, device, skip_bad };
@@ -57,14 +53,6 @@ pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<Ex
     facts["output"] = json!(path);
     printer.answer(json, &facts, [path.display()])?;
     Ok(ExitStatus::Done)
-}
-
-/// A folder of pictures is somebody's own, and so is a file in it.
-fn refuse_to_replace(path: &Path, force: bool) -> anyhow::Result<()> {
-    if !force && path.try_exists().with_context(|| format!("looking for {}", path.display()))? {
-        bail!("{} exists already; add --force to replace it, or move it away", path.display());
-    }
-    Ok(())
 }
 
 /// By the annotator and the world's pack.
@@ -104,15 +92,6 @@ fn of_pictures(
         report.mean_given,
         report.mean_better
     ));
-    if config.n_wrong == 0 {
-        printer.warn("n_wrong is 0: whoever knows the style of better captions tells all pairs without a picture; give 1 or more");
-    } else if report.by_style > MUCH_STYLE {
-        printer.warn(format_args!(
-            "{:.2} of the pairs can be told by the style of the captions alone, without a picture: there are too few near \
-             pictures to exchange captions with, or too few whose captions fit; add such, or raise n_near",
-            report.by_style
-        ));
-    }
     let name = clip.file_name().unwrap_or(clip.as_os_str());
     let measure = format!("clipscore/{}/cos", name.to_string_lossy());
     Ok(json!({ "measure": measure, "report": report }))

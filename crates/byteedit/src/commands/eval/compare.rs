@@ -7,12 +7,12 @@ use byteedit_data::Split;
 use byteedit_eval::compare::{Arm, CompareConfig, GuidanceReport, eval_compare, pairs};
 
 use super::arms::{Models, Teller};
-use super::{judge, told};
+use super::{opened, told};
 use crate::args::EvalCompareArgs;
 use crate::exit::ExitStatus;
 use crate::files;
 use crate::printer::Printer;
-use crate::settings::{device, world};
+use crate::settings::device;
 
 /// Compares models, or settings of one, on the mini world.
 ///
@@ -28,10 +28,8 @@ pub(super) fn compare(args: EvalCompareArgs, printer: &Printer) -> anyhow::Resul
         sections,
         diverse,
         seeds,
-        judge: judge_name,
-        seed,
+        exam,
         out,
-        world: pack,
         device: device_name,
         json,
     } = args;
@@ -40,7 +38,7 @@ pub(super) fn compare(args: EvalCompareArgs, printer: &Printer) -> anyhow::Resul
         sections: sections.into_iter().map(Into::into).collect(),
         pairs: pair.into_iter().map(|pair| pair.0).collect(),
         n_samples: samples as usize,
-        seed,
+        seed: exam.seed,
         n_diverse: diverse as usize,
         n_seeds: seeds as usize,
         ..CompareConfig::new(split)
@@ -56,8 +54,7 @@ pub(super) fn compare(args: EvalCompareArgs, printer: &Printer) -> anyhow::Resul
         chosen.check_serves(split, &names)?;
     }
     let device = device(device_name.as_deref())?;
-    let world = world(pack.as_deref())?;
-    let judge = judge(&judge_name, &device)?;
+    let (world, judge) = opened(&exam, &device)?;
     let models = Models::load(&asked, &device)?;
     let mut arms: Vec<Arm<'_>> = asked.iter().map(|arm| models.arm(arm, split)).collect();
     if let Some(chosen) = chosen {

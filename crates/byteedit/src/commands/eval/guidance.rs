@@ -5,12 +5,12 @@ use byteedit_data::Split;
 use byteedit_eval::compare::{Arm, GuidanceConfig, check_distinct, tune_guidance};
 
 use super::arms::{Models, Teller};
-use super::{judge, told};
+use super::{opened, told};
 use crate::args::EvalGuidanceArgs;
 use crate::exit::ExitStatus;
 use crate::files;
 use crate::printer::Printer;
-use crate::settings::{device, world};
+use crate::settings::device;
 
 /// Chooses the guidance of models.
 ///
@@ -18,18 +18,7 @@ use crate::settings::{device, world};
 /// Arms or a grid that nothing can be chosen for, the test split, a model, a judge or a world that cannot be used, or a folder
 /// that cannot be written.
 pub(super) fn guidance(args: EvalGuidanceArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let EvalGuidanceArgs {
-        arm: asked,
-        grid,
-        split,
-        samples,
-        judge: judge_name,
-        seed,
-        out,
-        world: pack,
-        device: device_name,
-        json,
-    } = args;
+    let EvalGuidanceArgs { arm: asked, grid, split, samples, exam, out, device: device_name, json } = args;
     let split = Split::from(split);
     // What needs no model to be refused is refused before one is loaded.
     if let Some(arm) = asked.iter().find(|arm| arm.guidance.is_some()) {
@@ -37,11 +26,11 @@ pub(super) fn guidance(args: EvalGuidanceArgs, printer: &Printer) -> anyhow::Res
     }
     let names: Vec<&str> = asked.iter().map(|arm| arm.name.as_str()).collect();
     check_distinct(&names)?;
-    let config = GuidanceConfig { grid, n_samples: samples as usize, seed, ..GuidanceConfig::new(split) };
+    let config =
+        GuidanceConfig { grid, n_samples: samples as usize, seed: exam.seed, ..GuidanceConfig::new(split) };
     config.validate()?;
     let device = device(device_name.as_deref())?;
-    let world = world(pack.as_deref())?;
-    let judge = judge(&judge_name, &device)?;
+    let (world, judge) = opened(&exam, &device)?;
     let models = Models::load(&asked, &device)?;
     // Last, so that a name which is none leaves no folder behind.
     files::create_folder(&out)?;

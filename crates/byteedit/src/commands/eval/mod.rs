@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use burn::tensor::Device;
+use byteedit_data::World;
 use byteedit_data::preference::SkipBad;
 use byteedit_eval::reward::{Judged, Scorer, eval_reward};
 use byteedit_eval::{EvalConfig, GuidanceScales, TrainedJudge, eval_world};
@@ -18,7 +19,7 @@ use byteedit_models::store::{component_from_bytes, load_component};
 use byteedit_models::vae::AutoencoderKL;
 
 use super::train::named_vae_folder;
-use crate::args::{EvalArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, JUDGE};
+use crate::args::{EvalArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, ExamArgs, JUDGE};
 use crate::exit::ExitStatus;
 use crate::files;
 use crate::model::{self, BUILT_IN};
@@ -43,7 +44,7 @@ pub(super) fn run(args: EvalArgs, printer: &Printer) -> anyhow::Result<ExitStatu
 fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let EvalWorldArgs {
         model: chosen,
-        judge: judge_name,
+        exam,
         steps,
         sampler,
         guidance,
@@ -52,21 +53,18 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         samples,
         diverse,
         examples,
-        seed,
         out,
-        world: pack,
         json,
     } = args;
     let device = device(chosen.device.as_deref())?;
-    let world = world(pack.as_deref())?;
-    let judge = judge(&judge_name, &device)?;
+    let (world, judge) = opened(&exam, &device)?;
     let model = model::load(&chosen.model, &device)?;
     // Last, so that a name which is none leaves no folder behind.
     files::create_folder(&out)?;
     let suited = EvalConfig::for_model(split.into(), &model);
     let config = EvalConfig {
         n_samples: samples as usize,
-        seed,
+        seed: exam.seed,
         n_steps: steps as usize,
         sampler: sampler.unwrap_or(suited.sampler),
         guidance: GuidanceScales {
@@ -157,6 +155,11 @@ fn autoencoder(name: &str, device: &Device) -> anyhow::Result<AutoencoderKL> {
     let config = AutoencoderKL::parse_config(std::str::from_utf8(file("config.json")?)?)?;
     let path = Path::new(BUILT_IN).join("vae").join(AutoencoderKL::WEIGHTS_FILE);
     Ok(component_from_bytes(&config, file(AutoencoderKL::WEIGHTS_FILE)?, &path, device)?)
+}
+
+/// Where questions come from, and who looks at the answers.
+fn opened(exam: &ExamArgs, device: &Device) -> anyhow::Result<(World, TrainedJudge)> {
+    Ok((world(exam.world.as_deref())?, judge(&exam.judge, device)?))
 }
 
 /// The built-in judge, or the one in a folder.

@@ -21,6 +21,8 @@ use crate::{Result, TrainError};
 
 /// Pictures that go through CLIP at once, and captions.
 const BATCH: usize = 16;
+/// From this share of pairs on that are told by style alone, the user is warned: a shuffled-image control shows as much.
+const MUCH_STYLE: f64 = 0.55;
 
 /// What captions are taken from, and what tells how well they fit.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,7 @@ pub fn align_folder(
         return Err(TrainError::config("the number of pictures with a better caption", value, limit));
     }
     captions::write(&inputs.folder.join(ALIGN), &records)?;
+    warn_of_style(config, &report, progress);
     Ok(report)
 }
 
@@ -147,6 +150,21 @@ fn rows(features: Tensor<2>) -> Vec<Vec<f32>> {
     let [_, width] = features.dims();
     let values: Vec<f32> = features.into_data().iter::<f32>().collect();
     values.chunks_exact(width).map(<[f32]>::to_vec).collect()
+}
+
+/// Says if who looks at no picture would do well.
+fn warn_of_style(config: &FolderAlignConfig, report: &FolderAlignReport, progress: &mut dyn Progress) {
+    if config.n_wrong == 0 {
+        progress.on_warning(
+            "n_wrong is 0: whoever knows the style of better captions tells all pairs without a picture; give 1 or more",
+        );
+    } else if report.by_style > MUCH_STYLE {
+        progress.on_warning(&format!(
+            "{:.2} of the pairs can be told by the style of the captions alone, without a picture: there are too few near \
+             pictures to exchange captions with, or too few whose captions fit; add such, or raise n_near",
+            report.by_style
+        ));
+    }
 }
 
 /// Says if the end of a caption counted for nothing.

@@ -13,7 +13,7 @@ pub use config::{FolderAlignConfig, FolderAlignReport};
 pub use folder::{FolderAlignInputs, align_folder};
 pub use world::{AlignConfig, AlignReport, align};
 
-/// The file that is written.
-const ALIGN: &str = "align.jsonl";
+/// The file that is written into the folder.
+pub const ALIGN: &str = "align.jsonl";
 /// Most wrong captions of a picture.
 const MAX_WRONG: usize = 64;
