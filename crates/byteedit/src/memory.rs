@@ -27,6 +27,12 @@ pub(crate) fn available_bytes() -> Option<u64> {
     Some(group_bytes().map_or(system + swap, |group| group.min(system) + swap))
 }
 
+/// Bytes that this process can have at most: what it has and what it can still get. Pages of files that it has mapped count
+/// to the latter already, as they make room.
+pub(crate) fn reachable_bytes() -> Option<u64> {
+    Some(status_bytes("RssAnon:")? + available_bytes()?)
+}
+
 /// What the limit of the control group leaves (cgroup v2), files in memory left out, which make room;
 /// `None` without a limit.
 fn group_bytes() -> Option<u64> {
@@ -61,5 +67,6 @@ mod tests {
         assert_eq!(block.iter().step_by(4096).map(|&byte| usize::from(byte)).sum::<usize>(), BYTES / 4096);
         drop(block);
         assert!(peak_bytes().unwrap() >= BYTES as u64);
+        assert!(reachable_bytes().unwrap() >= BYTES as u64);
     }
 }

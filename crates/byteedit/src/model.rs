@@ -30,15 +30,18 @@ pub(crate) fn load(name: &str, device: &Device) -> anyhow::Result<EditModel> {
     Ok(EditModel::load(folder, device)?)
 }
 
-/// What tells a model from all others: a hash of all of its files.
+/// What tells a model from all others: a hash of all of its files. Where the folder `out`, to which results go, lies within the
+/// model's, what is in it is no part of the model.
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub(crate) fn fingerprint(name: &str) -> anyhow::Result<String> {
+pub(crate) fn fingerprint(name: &str, out: &Path) -> anyhow::Result<String> {
     if name == BUILT_IN {
         return Ok(fingerprint::of_files(byteedit_mini::MODEL));
     }
-    fingerprint::of_folder(Path::new(name), None)
+    // One that is not there yet has nothing in it.
+    let out = out.canonicalize().ok();
+    fingerprint::of_folder(Path::new(name), out.as_deref())
 }
 
 /// Writes the built-in model as a folder, for work that wants files.

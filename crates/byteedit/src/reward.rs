@@ -6,6 +6,8 @@ use anyhow::bail;
 use burn::tensor::Device;
 use byteedit_reward::Reward;
 
+use crate::printer::Printer;
+
 /// Opens a built-in reward by its name, or the one in a folder.
 ///
 /// # Errors
@@ -24,6 +26,21 @@ pub(crate) fn open(name: &str, device: &Device) -> anyhow::Result<Box<dyn Reward
         bail!("no {name} reward was built into this program; name the folder of one");
     }
     Ok(byteedit_reward::open_files(name, files, device)?)
+}
+
+/// Warns of the first prompt of which a reward does not read the end.
+pub(crate) fn warn_of_cut<'a>(
+    reward: &dyn Reward,
+    name: &str,
+    prompts: impl IntoIterator<Item = &'a str>,
+    printer: &Printer,
+) {
+    let cut = prompts.into_iter().find_map(|prompt| Some((prompt, reward.cuts_after(prompt)?)));
+    if let Some((prompt, limit)) = cut {
+        printer.warn(format_args!(
+            "\"{prompt}\" is longer than the {limit} tokens that {name} reads: its end changes nothing; shorten it"
+        ));
+    }
 }
 
 #[cfg(test)]

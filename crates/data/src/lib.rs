@@ -7,7 +7,8 @@
 //! - [`preference`] holds what people prefer: records, pairs, checks, formats of other data sets;
 //! - [`captions`] holds pictures with true and wrong captions;
 //! - [`prompts`] chooses diverse prompts from many;
-//! - [`color`] names the colour of a region by measuring its pixels, for captions and for scoring.
+//! - [`color`] names the colour of a region by measuring its pixels, for captions and for scoring;
+//! - [`FileLock`] holds a file for one process at a time.
 //!
 //! The crate knows no model and no tensor. All randomness comes from [`Stream`], a counter-based
 //! generator keyed by the caller, so that a sample depends on its address alone and never on the
@@ -16,12 +17,14 @@
 pub mod captions;
 pub mod color;
 pub mod error;
+mod file_lock;
 pub mod folder;
 mod json_lines;
 pub mod mask;
 pub mod picture;
 mod picture_io;
 pub mod preference;
+mod problem;
 pub mod prompts;
 mod recolor;
 mod resample;
@@ -30,6 +33,7 @@ pub mod world;
 
 pub use color::ColorWord;
 pub use error::DataError;
+pub use file_lock::{FileLock, LockError};
 pub use folder::{FolderDataset, FolderItem};
 pub use mask::{Mask, MaskKind, MaskStrategy, Rect};
 pub use picture::{Rgb8, Rgba8};

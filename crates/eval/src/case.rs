@@ -4,9 +4,12 @@ use byteedit_data::mask::InstanceMasks;
 use byteedit_data::world::subject_of;
 use byteedit_data::{MaskStrategy, Sample, SampleSpec, View, World};
 use byteedit_image::{Mask, Size, UnitImage};
+use sha2::{Digest, Sha256};
 
 use crate::config::EvalConfig;
 use crate::error::{EvalError, Result};
+use crate::judge::rgb8;
+use crate::kept::digits;
 use crate::section::Section;
 
 /// Samples looked at for each that is wanted. About one outpainting sample in eight has a prompt.
@@ -67,6 +70,27 @@ impl Case {
             View::around(byteedit_data::Rect { x, y, width, height }, frame)
         };
         self.edit_mask.bounding_box().map_or_else(|| View::whole(frame), view)
+    }
+
+    /// What tells the question from all others: its pictures, its prompt, its noise.
+    pub(crate) fn key(&self) -> String {
+        let Self {
+            index,
+            input,
+            edit_mask,
+            prompt,
+            truth,
+            object: _,
+            concept,
+            is_subject_photographed,
+            seed,
+        } = self;
+        let mut hash = Sha256::new();
+        hash.update(format!("{index} {seed} {concept:?} {is_subject_photographed} {prompt}\n"));
+        hash.update(rgb8(input).data);
+        hash.update(edit_mask.values());
+        hash.update(rgb8(truth).data);
+        digits(hash.finalize())
     }
 }
 

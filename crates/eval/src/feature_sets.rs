@@ -32,6 +32,24 @@ pub struct Frechet {
     pub unpaired: BTreeMap<Subject, f64>,
 }
 
+/// Features of one case's pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Features {
+    pub(crate) truth: Vec<f32>,
+    /// Of the pictures that are compared with it.
+    pub(crate) compared: [Vec<f32>; 2],
+}
+
+impl Features {
+    /// Those of a case, if all its pictures have an opinion.
+    pub(crate) fn of(opinions: &Opinions) -> Option<Self> {
+        let features = |subject| opinion_of(opinions, subject).map(|opinion| opinion.features.clone());
+        let [first, second] = COMPARED.map(features);
+        Some(Self { truth: features(Subject::Truth)?, compared: [first?, second?] })
+    }
+}
+
 /// Features of every case's pictures.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FeatureSets {
@@ -40,14 +58,12 @@ pub(crate) struct FeatureSets {
 }
 
 impl FeatureSets {
-    /// Takes the features of one case, if all its pictures have an opinion.
-    pub(crate) fn add(&mut self, opinions: &Opinions) {
-        let features = |subject| opinion_of(opinions, subject).map(|opinion| opinion.features.clone());
-        let [first, second] = COMPARED.map(features);
-        if let (Some(truth), Some(first), Some(second)) = (features(Subject::Truth), first, second) {
-            self.truth.push(truth);
-            self.compared[0].push(first);
-            self.compared[1].push(second);
+    /// Takes those of one case.
+    pub(crate) fn add(&mut self, features: &Features) {
+        let Features { truth, compared } = features;
+        self.truth.push(truth.clone());
+        for (set, features) in self.compared.iter_mut().zip(compared) {
+            set.push(features.clone());
         }
     }
 
@@ -111,11 +127,12 @@ mod tests {
             let moved: Vec<f32> = truth.iter().map(|value| value + shift).collect();
             let opinion =
                 |features: &[f32]| Opinion { probabilities: Vec::new(), features: features.to_vec() };
-            sets.add(&vec![
+            let opinions = vec![
                 (Subject::Result, opinion(&moved)),
                 (Subject::TruthThroughVae, opinion(&truth)),
                 (Subject::Truth, opinion(&truth)),
-            ]);
+            ];
+            sets.add(&Features::of(&opinions).unwrap());
         }
         sets
     }

@@ -110,10 +110,18 @@ impl Gallery {
         Self { order, n_each, worst: Vec::new(), best: Vec::new(), random: Vec::new(), drawn, n_seen: 0 }
     }
 
-    /// Takes notice of the next case: its score, and what the judge saw in its result.
-    pub(crate) fn offer(&mut self, case: &Case, result: &UnitImage, score: f64, seen: Option<String>) {
+    /// Takes notice of the next case: its score, what the judge saw in its result, and the result itself, which may be missing
+    /// where it was not shown when these cases came before. Returns whether it is shown so far; what is not never will be.
+    pub(crate) fn offer(
+        &mut self,
+        case: &Case,
+        result: Option<&UnitImage>,
+        score: f64,
+        seen: Option<String>,
+    ) -> bool {
         let position = self.n_seen;
         self.n_seen += 1;
+        let Some(result) = result else { return false };
         let example = |group| Example {
             group,
             sample: case.index,
@@ -125,15 +133,17 @@ impl Gallery {
             example: example(group),
             pictures: [with_hole(&case.input, &case.edit_mask), result.clone(), case.truth.clone()],
         };
-        if self.drawn.contains(&position) {
+        let is_drawn = self.drawn.contains(&position);
+        if is_drawn {
             self.random.push(shown(Group::Random));
         }
         let order = self.order;
         let (own, merit) = (order.merit(score), |shown: &Shown| order.merit(shown.example.score));
         let place = self.worst.partition_point(|other| merit(other) <= own);
-        insert(&mut self.worst, place, self.n_each, || shown(Group::Worst));
+        let is_bad = insert(&mut self.worst, place, self.n_each, || shown(Group::Worst));
         let place = self.best.partition_point(|other| merit(other) >= own);
-        insert(&mut self.best, place, self.n_each, || shown(Group::Best));
+        let is_good = insert(&mut self.best, place, self.n_each, || shown(Group::Best));
+        is_drawn || is_bad || is_good
     }
 
     /// The groups in order, each with its examples.
@@ -152,12 +162,14 @@ pub(crate) fn drawn(section: Section, n: usize, n_cases: usize, seed: u64) -> BT
     drawn
 }
 
-/// Inserts at `place` unless that is beyond the first `limit`.
-fn insert(list: &mut Vec<Shown>, place: usize, limit: usize, shown: impl FnOnce() -> Shown) {
-    if place < limit {
+/// Inserts at `place` unless that is beyond the first `limit`; returns whether it did.
+fn insert(list: &mut Vec<Shown>, place: usize, limit: usize, shown: impl FnOnce() -> Shown) -> bool {
+    let has_place = place < limit;
+    if has_place {
         list.insert(place, shown());
         list.truncate(limit);
     }
+    has_place
 }
 
 /// The picture with what is under the mask in grey.
@@ -239,7 +251,7 @@ mod tests {
         let mut gallery = Gallery::new(section, n_each, scores.len(), 5);
         let result = UnitImage::filled(SIZE, [0.4; 3]);
         for (index, &score) in scores.iter().enumerate() {
-            gallery.offer(&case(index as u64), &result, score, None);
+            gallery.offer(&case(index as u64), Some(&result), score, None);
         }
         gallery.into_groups()
     }
@@ -268,6 +280,24 @@ mod tests {
         let [_, _, random] = gallery(2, &[1.0, 2.0, 3.0, 4.0, 5.0]);
         let [_, _, again] = gallery(2, &[5.0, 4.0, 3.0, 2.0, 1.0]);
         assert_eq!(samples(&random), samples(&again));
+    }
+
+    #[test]
+    fn results_that_were_not_shown_so_far_need_not_be_there_again() {
+        let scores = [5.0, 9.0, 1.0, 5.0, 7.0, 9.0, 2.0, 5.5, 6.0];
+        let result = UnitImage::filled(SIZE, [0.4; 3]);
+        let mut first = Gallery::new(Section::Edit, 2, scores.len(), 5);
+        let mut again = Gallery::new(Section::Edit, 2, scores.len(), 5);
+        let mut n_shown = 0;
+        for (index, score) in (0..).zip(scores) {
+            let is_shown = first.offer(&case(index), Some(&result), score, None);
+            let kept = is_shown.then_some(&result);
+            assert_eq!(again.offer(&case(index), kept, score, None), is_shown);
+            n_shown += usize::from(is_shown);
+        }
+        assert!((6..scores.len()).contains(&n_shown), "{n_shown}");
+        let [first, again] = [first, again].map(|gallery| gallery.into_groups().map(|group| samples(&group)));
+        assert_eq!(first, again);
     }
 
     #[test]

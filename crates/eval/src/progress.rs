@@ -11,6 +11,9 @@ pub struct Progress {
     pub n_done: usize,
     /// Cases of each part.
     pub n_cases: usize,
+    /// Cases of all parts that were measured by an evaluation before; those that are to come count as long as nothing has turned
+    /// out to be asked otherwise.
+    pub n_kept: usize,
 }
 
 impl Progress {

@@ -1,10 +1,12 @@
-//! One section while it runs: batches of cases through the editor, the judge and the metrics.
+//! One section while it runs: batches of cases through the editor, the judge and the metrics, but for those that were
+//! measured before.
 
 use std::time::Instant;
 
 use byteedit_data::World;
 use byteedit_edit::Canvas;
 use byteedit_image::{UnitImage, fill};
+use sha2::{Digest, Sha256};
 
 use crate::bootstrap::nine_digits;
 use crate::breakdown::{Verdict, breakdowns};
@@ -12,11 +14,12 @@ use crate::case::{Case, Cases};
 use crate::config::EvalConfig;
 use crate::editor::{Editor, finish};
 use crate::error::Result;
-use crate::feature_sets::FeatureSets;
+use crate::feature_sets::{FeatureSets, Features};
 use crate::figures::summarized;
 use crate::gallery::{Gallery, sheet};
-use crate::judge::{Judge, Labels};
+use crate::judge::{Judge, Labels, Opinion};
 use crate::judging::{Opinions, add_verdicts, distance_between_prompts, diversity, opinion_of, opinions};
+use crate::kept::{KeptBatches, KeptPicture, MeasuredCase, digits};
 use crate::measure::{Answers, Measured, Subject, measure, measure_reconstruction};
 use crate::metric::{Metric, psnr};
 use crate::painter::{Painter, check_count};
@@ -49,7 +52,7 @@ pub(crate) struct SectionRun<'a> {
     features: FeatureSets,
     gallery: Gallery,
     n_kept_changed: usize,
-    /// Spent on painting and finishing results.
+    /// Spent on painting and finishing results, whenever that was.
     seconds: f64,
 }
 
@@ -97,32 +100,67 @@ impl<'a> SectionRun<'a> {
         std::mem::take(&mut self.reconstructed)
     }
 
-    /// Paints, judges and measures the next cases.
-    pub(crate) fn batch(&mut self, cases: &[Case]) -> Result<()> {
+    /// Gathers what was measured of the next cases, or has it measured and keeps it.
+    pub(crate) fn batch(&mut self, cases: &[Case], kept: &mut KeptBatches) -> Result<()> {
+        let questions = self.questions(cases);
+        if let Some(mut measured) = kept.take(&questions) {
+            self.gather(cases, &mut measured);
+            return Ok(());
+        }
+        let mut measured = self.measured_cases(cases)?;
+        self.gather(cases, &mut measured);
+        kept.add(questions, &measured)
+    }
+
+    /// What tells the next cases, and what they are lent, from all others.
+    fn questions(&self, cases: &[Case]) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.section.name());
+        for (at, case) in cases.iter().enumerate() {
+            hash.update(case.key());
+            // What colours are measured on.
+            if let Some(object) = &case.object {
+                hash.update(object.values());
+            }
+            if let Some(Lent { prompt, label }) = self.lent.get(self.n_done() + at) {
+                hash.update(format!("{prompt} {label:?}\n"));
+            }
+        }
+        digits(hash.finalize())
+    }
+
+    /// Has the next cases painted, judged and measured.
+    fn measured_cases(&self, cases: &[Case]) -> Result<Vec<MeasuredCase>> {
         let reconstructions = self.reconstructions(cases, None)?;
         // What is compared with an answer was seen as the answer's canvas is.
         let seen_alike =
             self.painter.box_share().map(|share| self.reconstructions(cases, Some(share))).transpose()?;
-        let answers = self.answers(cases, seen_alike.as_ref().unwrap_or(&reconstructions))?;
+        let begin = Instant::now();
+        let results = self.painter.with_seeds(cases, 0)?;
+        let seconds = begin.elapsed().as_secs_f64() / cases.len() as f64;
+        let answers = self.answers(cases, results, seen_alike.as_ref().unwrap_or(&reconstructions))?;
         let opinions = opinions(self.parties.judge, self.section, cases, &answers);
+        let mut measured = Vec::with_capacity(cases.len());
         for (((case, answers), opinions), reconstruction) in
-            cases.iter().zip(&answers).zip(&opinions).zip(&reconstructions)
+            cases.iter().zip(answers).zip(&opinions).zip(&reconstructions)
         {
-            let mut measured = measure(self.section, case, answers);
-            let lent = self.lent.get(self.n_done()).and_then(|lent| lent.label);
-            add_verdicts(&mut measured, self.section, case, opinions, self.parties.labels, lent);
-            if self.section == Section::Edit && self.n_done() < self.parties.config.n_diverse {
-                self.add_diversity(&mut measured, case, &answers.result)?;
-                if let Some(distance) = distance_between_prompts(opinions) {
-                    measured.insert((Metric::DiversityJudge, Subject::ShuffledPrompt), distance);
-                }
-            }
-            self.reconstructed.push(measure_reconstruction(reconstruction, &case.truth));
-            self.n_kept_changed += n_kept_changed(case, &answers.result);
-            self.note(case, answers, opinions, &measured);
-            self.measured.push(measured);
+            let values = self.values(self.n_done() + measured.len(), case, &answers, opinions)?;
+            let opinion = opinion_of(opinions, Subject::Result);
+            measured.push(MeasuredCase {
+                reconstructed: measure_reconstruction(reconstruction, &case.truth),
+                n_kept_changed: n_kept_changed(case, &answers.result),
+                said: opinion.map(Opinion::label),
+                score: self.score(case, &answers.result, opinion, &values),
+                features: match self.section {
+                    Section::Edit | Section::Erase => None,
+                    Section::OutpaintPrompt | Section::OutpaintFree => Features::of(opinions),
+                },
+                values,
+                seconds,
+                picture: Some(KeptPicture(answers.result)),
+            });
         }
-        Ok(())
+        Ok(measured)
     }
 
     /// What the autoencoder makes of the truths.
@@ -136,11 +174,14 @@ impl<'a> SectionRun<'a> {
         Ok(reconstructions)
     }
 
-    /// The model's answers under every prompt, and what they are compared with.
-    fn answers(&mut self, cases: &[Case], reconstructions: &[UnitImage]) -> Result<Vec<Answers>> {
-        let begin = Instant::now();
-        let results = self.painter.with_seeds(cases, 0)?;
-        self.seconds += begin.elapsed().as_secs_f64();
+    /// The model's answers to the next cases, the `results`, with those under every other prompt, and what they are compared
+    /// with.
+    fn answers(
+        &self,
+        cases: &[Case],
+        results: Vec<UnitImage>,
+        reconstructions: &[UnitImage],
+    ) -> Result<Vec<Answers>> {
         let (mut unprompted, mut shuffled) = (Vec::new().into_iter(), Vec::new().into_iter());
         if self.section == Section::Edit {
             unprompted = self.painter.answers(cases, |at| ("", cases[at].seed))?.into_iter();
@@ -171,6 +212,26 @@ impl<'a> SectionRun<'a> {
         Ok(Some(UnitImage::from_picture(&filled.to_picture()?)))
     }
 
+    /// All values of the case at a position.
+    fn values(
+        &self,
+        position: usize,
+        case: &Case,
+        answers: &Answers,
+        opinions: &Opinions,
+    ) -> Result<Measured> {
+        let mut measured = measure(self.section, case, answers);
+        let lent = self.lent.get(position).and_then(|lent| lent.label);
+        add_verdicts(&mut measured, self.section, case, opinions, self.parties.labels, lent);
+        if self.section == Section::Edit && position < self.parties.config.n_diverse {
+            self.add_diversity(&mut measured, case, &answers.result)?;
+            if let Some(distance) = distance_between_prompts(opinions) {
+                measured.insert((Metric::DiversityJudge, Subject::ShuffledPrompt), distance);
+            }
+        }
+        Ok(measured)
+    }
+
     /// Paints a case from further seeds and measures how much the answers differ.
     fn add_diversity(&self, measured: &mut Measured, case: &Case, result: &UnitImage) -> Result<()> {
         let n_seeds = self.parties.config.n_seeds as u64;
@@ -181,34 +242,50 @@ impl<'a> SectionRun<'a> {
         Ok(())
     }
 
-    /// Keeps what tables, sheets and distances between sets need of a case.
-    fn note(&mut self, case: &Case, answers: &Answers, opinions: &Opinions, measured: &Measured) {
-        let opinion = opinion_of(opinions, Subject::Result);
-        let asked = self.parties.labels.of(case);
-        let said = opinion.map(|opinion| self.parties.judge.labels()[opinion.label()].clone());
+    /// By what sheets put a case in order: see [`Order`](crate::gallery::Order).
+    fn score(
+        &self,
+        case: &Case,
+        result: &UnitImage,
+        opinion: Option<&Opinion>,
+        measured: &Measured,
+    ) -> Option<f64> {
         let score = match self.section {
             Section::Edit => {
-                let p = asked.zip(opinion).map(|(asked, opinion)| opinion.probabilities[asked]);
-                p.map(f64::from)
+                let asked = self.parties.labels.of(case);
+                asked.zip(opinion).map(|(asked, opinion)| f64::from(opinion.probabilities[asked]))
             }
-            Section::Erase => psnr(&answers.result, &case.truth, &case.edit_mask),
+            Section::Erase => psnr(result, &case.truth, &case.edit_mask),
             Section::OutpaintPrompt | Section::OutpaintFree => {
                 measured.get(&(Metric::SeamColor, Subject::Result)).copied()
             }
         };
-        if let Some(score) = score {
-            self.gallery.offer(case, &answers.result, nine_digits(score), said);
-        }
-        match self.section {
-            Section::Edit => {
-                if let (Some(concept), Some(opinion)) = (case.concept, opinion) {
-                    let said = opinion.label();
-                    self.verdicts
-                        .push((self.n_done(), Verdict { concept, said, is_right: Some(said) == asked }));
-                }
+        score.map(nine_digits)
+    }
+
+    /// Takes what tables, sheets and distances between sets need of the next cases. Pictures that the sheet does not show by
+    /// now go.
+    fn gather(&mut self, cases: &[Case], measured: &mut [MeasuredCase]) {
+        let Parties { judge, labels, .. } = self.parties;
+        for (case, measured) in cases.iter().zip(measured) {
+            let said = measured.said.filter(|&label| label < judge.labels().len());
+            let seen = said.map(|label| judge.labels()[label].clone());
+            let picture = measured.picture.as_ref().map(|KeptPicture(picture)| picture);
+            let is_shown = measured.score.is_some_and(|score| self.gallery.offer(case, picture, score, seen));
+            if !is_shown {
+                measured.picture = None;
             }
-            Section::Erase => {}
-            Section::OutpaintPrompt | Section::OutpaintFree => self.features.add(opinions),
+            if let (Section::Edit, Some(concept), Some(said)) = (self.section, case.concept, said) {
+                let is_right = labels.of(case) == Some(said);
+                self.verdicts.push((self.n_done(), Verdict { concept, said, is_right }));
+            }
+            if let Some(features) = &measured.features {
+                self.features.add(features);
+            }
+            self.n_kept_changed += measured.n_kept_changed;
+            self.seconds += measured.seconds;
+            self.reconstructed.push(measured.reconstructed.clone());
+            self.measured.push(measured.values.clone());
         }
     }
 

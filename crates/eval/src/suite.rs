@@ -8,6 +8,7 @@ use crate::editor::Editor;
 use crate::error::Result;
 use crate::figures::summarized;
 use crate::judge::{Judge, Labels};
+use crate::kept::{Keep, KeptBatches};
 use crate::progress::Progress;
 use crate::report::{Autoencoder, Evaluation, Report, Timing, WorldSummary};
 use crate::section::Section;
@@ -15,24 +16,32 @@ use crate::section_run::{Parties, SectionRun};
 
 /// Evaluates an editor on the mini world.
 ///
-/// Every section asks `config.n_samples` questions of the split. The same editor, judge, world and settings
-/// give the same figures and sheets; only the seconds differ. Nothing is written: see
-/// [`Evaluation::write`].
+/// Every section asks `config.n_samples` questions of the split. The same editor, judge, world and settings give the same
+/// figures and sheets; only the seconds differ. The report is written by [`Evaluation::write`].
+///
+/// What was measured is kept where `keep` says, if it does, below `answers`, in a file for whatever it depends on, so that
+/// other settings lose none: the same call goes on after the last batch that was measured, whenever it was stopped.
 ///
 /// # Errors
 /// [`EvalError::Config`](crate::EvalError::Config) and [`EvalError::Labels`](crate::EvalError::Labels) before
 /// anything is computed; [`EvalError::TooFewSamples`](crate::EvalError::TooFewSamples) where the split does
-/// not show enough; whatever the editor or the world says.
+/// not show enough; [`EvalError::Held`](crate::EvalError::Held) and [`EvalError::Io`](crate::EvalError::Io) where nothing can
+/// be kept; whatever the editor or the world says.
 pub fn eval_world(
     editor: &dyn Editor,
     judge: &dyn Judge,
     world: &World,
     config: &EvalConfig,
+    keep: Option<&Keep<'_>>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Evaluation> {
     config.validate()?;
     let labels = &Labels::new(judge, world)?;
     let parties = Parties { editor, judge, labels, world, config };
+    let mut kept = match keep {
+        Some(keep) => KeptBatches::open(keep, editor, judge, config)?,
+        None => KeptBatches::default(),
+    };
     let mut sections = Vec::new();
     let mut timing = Timing::default();
     let (mut photographs, mut composites) = (Vec::new(), Vec::new());
@@ -45,8 +54,9 @@ pub fn eval_world(
             if batch.is_empty() {
                 break;
             }
-            run.batch(&batch)?;
-            progress(Progress { section, n_done: run.n_done(), n_cases: config.n_samples });
+            run.batch(&batch, &mut kept)?;
+            let n_kept = kept.n_cases();
+            progress(Progress { section, n_done: run.n_done(), n_cases: config.n_samples, n_kept });
         }
         timing.seconds_per_picture.insert(section, run.seconds_per_picture());
         // The truth of erasing is a bare photograph, that of an edit shows an object.

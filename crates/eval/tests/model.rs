@@ -25,7 +25,7 @@ fn config() -> EvalConfig {
 
 fn report(kind: Kind, config: &EvalConfig) -> Report {
     let judge = tiny_judge::random_judge(&WORLD);
-    eval_world(&model(kind), &judge, &WORLD, config, &mut |_| {})
+    eval_world(&model(kind), &judge, &WORLD, config, None, &mut |_| {})
         .expect("a tiny model can be evaluated")
         .report
 }
@@ -82,7 +82,7 @@ fn settings_come_from_the_model_as_far_as_the_world_allows() {
     assert_eq!(config.n_steps, model.info().defaults().n_steps);
     config.validate().unwrap();
     let too_many = EvalConfig { n_steps: 99_999, n_samples: 1, ..config };
-    let error =
-        eval_world(&model, &tiny_judge::random_judge(&WORLD), &WORLD, &too_many, &mut |_| {}).unwrap_err();
+    let judge = tiny_judge::random_judge(&WORLD);
+    let error = eval_world(&model, &judge, &WORLD, &too_many, None, &mut |_| {}).unwrap_err();
     assert!(matches!(error, EvalError::Editor(_)) && error.to_string().contains("99999"), "{error}");
 }

@@ -4,16 +4,18 @@
 
 mod tiny_judge;
 
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use byteedit_data::{ColorWord, Split, World};
 use byteedit_edit::{Canvas, Sampling};
 use byteedit_eval::metric::{MAX_PSNR_DB, color_word};
 use byteedit_eval::{
-    Case, Cases, Editor, EvalConfig, EvalError, Evaluation, Figures, Group, Metric, ModelIdentity, Progress,
-    Report, Result, Section, Subject, eval_world,
+    Case, Cases, Editor, EvalConfig, EvalError, Evaluation, Figures, Group, Keep, Metric, ModelIdentity,
+    Progress, Report, Result, Section, Subject, eval_world,
 };
 use byteedit_image::{Limits, Mask, Size, UnitImage, decode};
 use byteedit_testing::TempDir;
@@ -38,7 +40,7 @@ fn config() -> EvalConfig {
 }
 
 fn eval(editor: &dyn Editor, config: &EvalConfig) -> Evaluation {
-    eval_world(editor, &ColorJudge::of(&WORLD), &WORLD, config, &mut |_| {})
+    eval_world(editor, &ColorJudge::of(&WORLD), &WORLD, config, None, &mut |_| {})
         .expect("a stand-in does not fail")
 }
 
@@ -266,7 +268,7 @@ fn a_judge_of_another_world_is_refused() {
     let never = Stub(|_: &Canvas<'_>| panic!("nothing should be painted"));
     let mut judge = ColorJudge::of(&WORLD);
     judge.labels.retain(|label| label != "duck");
-    let message = eval_world(&never, &judge, &WORLD, &config(), &mut |_| {}).unwrap_err().to_string();
+    let message = eval_world(&never, &judge, &WORLD, &config(), None, &mut |_| {}).unwrap_err().to_string();
     assert!(message.contains("`colours` has no label `duck`"), "{message}");
 }
 
@@ -294,7 +296,7 @@ fn answers_of_a_wrong_size_or_number_are_refused() {
         }
     }
     let error = |editor: &dyn Editor| {
-        eval_world(editor, &ColorJudge::of(&WORLD), &WORLD, &config(), &mut |_| {}).unwrap_err()
+        eval_world(editor, &ColorJudge::of(&WORLD), &WORLD, &config(), None, &mut |_| {}).unwrap_err()
     };
     assert!(matches!(error(&Forgetful), EvalError::WrongCount { found: 1, expected: 2 }));
     let small = Stub(|_: &Canvas<'_>| UnitImage::filled(Size::new(8, 8), [0.5; 3]));
@@ -305,7 +307,7 @@ fn answers_of_a_wrong_size_or_number_are_refused() {
 fn progress_counts_every_case() {
     let mut seen: Vec<Progress> = Vec::new();
     let echo = Stub(|canvas: &Canvas<'_>| canvas.image.clone());
-    eval_world(&echo, &ColorJudge::of(&WORLD), &WORLD, &config(), &mut |progress| seen.push(progress))
+    eval_world(&echo, &ColorJudge::of(&WORLD), &WORLD, &config(), None, &mut |progress| seen.push(progress))
         .unwrap();
     let done: Vec<usize> = seen.iter().map(Progress::n_done_in_all).collect();
     assert_eq!(done, [2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]);
@@ -317,7 +319,7 @@ fn a_bad_setting_is_refused_before_any_work() {
     let never = Stub(|_: &Canvas<'_>| panic!("nothing should be painted"));
     let bad = EvalConfig { n_samples: 0, ..config() };
     let message =
-        eval_world(&never, &ColorJudge::of(&WORLD), &WORLD, &bad, &mut |_| {}).unwrap_err().to_string();
+        eval_world(&never, &ColorJudge::of(&WORLD), &WORLD, &bad, None, &mut |_| {}).unwrap_err().to_string();
     assert!(message.contains("n_samples"), "{message}");
 }
 
@@ -330,15 +332,15 @@ fn what_is_written_reads_back_and_names_no_place() {
     let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     let sheets = ["edit.png", "erase.png", "outpaint-prompt.png", "outpaint-free.png"];
     assert_eq!(names, [&["report.json", "report.md", "timing.json"][..], &sheets].concat());
-    assert_eq!(std::fs::read_dir(&out).unwrap().count(), names.len());
+    assert_eq!(fs::read_dir(&out).unwrap().count(), names.len());
 
-    let json = std::fs::read_to_string(&paths[0]).unwrap();
+    let json = fs::read_to_string(&paths[0]).unwrap();
     let back: Report = serde_json::from_str(&json).unwrap();
     assert_eq!(back, evaluation.report);
     assert!(!json.contains("null"), "a figure that is not a number");
     assert!(!json.contains(folder.path().to_str().unwrap()));
 
-    let markdown = std::fs::read_to_string(&paths[1]).unwrap();
+    let markdown = fs::read_to_string(&paths[1]).unwrap();
     for expected in [
         "composites of the mini world",
         "## erase",
@@ -355,6 +357,130 @@ fn what_is_written_reads_back_and_names_no_place() {
     let groups: Vec<Group> = back.sections[0].examples.iter().map(|example| example.group).collect();
     let expected = [Group::Worst, Group::Worst, Group::Best, Group::Best, Group::Random, Group::Random];
     assert_eq!(groups, expected);
-    let sheet = decode(&std::fs::read(&paths[3]).unwrap(), &Limits::default()).unwrap();
+    let sheet = decode(&fs::read(&paths[3]).unwrap(), &Limits::default()).unwrap();
     assert_eq!(sheet.samples(), evaluation.sheets[0].picture.samples());
+}
+
+/// Paints a grey that depends on the prompt and on the seed, and dies once it has painted so many pictures.
+struct Mortal {
+    n_left: Cell<usize>,
+}
+
+impl Editor for Mortal {
+    fn identity(&self) -> ModelIdentity {
+        ModelIdentity { name: "mortal".to_owned(), hash: "2222222222".to_owned() }
+    }
+
+    fn paint(&self, _: Option<f64>, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
+        let n_left = self.n_left.get().checked_sub(canvases.len());
+        self.n_left.set(n_left.ok_or_else(|| EvalError::Editor("it died".into()))?);
+        let number = |canvas: &Canvas<'_>| canvas.seed % 7 + (canvas.seed >> 32) + canvas.prompt.len() as u64;
+        let level = |canvas: &Canvas<'_>| 0.3 + 0.0137 * number(canvas) as f32;
+        Ok(canvases.iter().map(|canvas| in_hole(canvas, |_| [level(canvas); 3])).collect())
+    }
+
+    fn reconstruct(&self, _: Option<f64>, canvases: &[Canvas<'_>]) -> Result<Vec<UnitImage>> {
+        Ok(canvases.iter().map(|canvas| in_hole(canvas, |at| [0.5 + 1e-4 * at as f32; 3])).collect())
+    }
+}
+
+/// The evaluation of a mortal, which keeps what it measures: what came of it, cases that were kept before, pictures painted.
+fn mortal(
+    life: usize,
+    model: &str,
+    config: &EvalConfig,
+    folder: &Path,
+) -> (Result<Evaluation>, usize, usize) {
+    let mortal = Mortal { n_left: Cell::new(life) };
+    let keep = Keep { folder, model, world: "w", device: "d" };
+    let mut n_kept = 0;
+    let judge = ColorJudge::of(&WORLD);
+    let found = eval_world(&mortal, &judge, &WORLD, config, Some(&keep), &mut |progress| {
+        n_kept = progress.n_kept;
+    });
+    (found, n_kept, life - mortal.n_left.get())
+}
+
+/// The same to the last bit of figures and pictures.
+#[track_caller]
+fn assert_same(found: Result<Evaluation>, whole: &Evaluation) {
+    let found = found.expect("nobody died");
+    assert_eq!((&found.report, &found.sheets), (&whole.report, &whole.sheets));
+}
+
+/// Two edits under three prompts, and from two more seeds each.
+const N_OF_FIRST_BATCH: usize = 10;
+/// With the third edit under three prompts and from two more seeds, two more under three prompts, and 15 others.
+const N_OF_ALL: usize = N_OF_FIRST_BATCH + 5 + 6 + 15;
+
+#[test]
+fn an_evaluation_that_was_stopped_goes_on_to_the_same_figures() {
+    let config = config();
+    let whole = eval(&Mortal { n_left: Cell::new(N_OF_ALL) }, &config);
+    let folder = TempDir::new().unwrap();
+    let stopped = |life: usize| mortal(life, "m", &config, folder.path());
+    // It dies while it paints the second batch.
+    let (found, n_kept, n_painted) = stopped(N_OF_FIRST_BATCH + 4);
+    assert!(matches!(found, Err(EvalError::Editor(_))));
+    assert_eq!((n_kept, n_painted), (0, N_OF_FIRST_BATCH + 4));
+    let (found, n_kept, n_painted) = stopped(1000);
+    assert_eq!((n_kept, n_painted), (2, N_OF_ALL - N_OF_FIRST_BATCH));
+    assert_same(found, &whole);
+    let (found, n_kept, n_painted) = stopped(0);
+    assert_eq!((n_kept, n_painted), (20, 0));
+    assert_same(found, &whole);
+}
+
+#[test]
+fn other_settings_and_models_begin_anew_and_cost_nothing_of_what_was_kept() {
+    let config = config();
+    let folder = TempDir::new().unwrap();
+    let whole = mortal(1000, "m", &config, folder.path()).0.unwrap();
+    for other in [
+        EvalConfig { seed: 1, ..config.clone() },
+        EvalConfig { n_steps: 8, ..config.clone() },
+        EvalConfig { n_samples: 4, ..config.clone() },
+        EvalConfig { n_examples: 3, ..config.clone() },
+    ] {
+        let (found, n_kept, n_painted) = mortal(1000, "m", &other, folder.path());
+        assert!(n_kept == 0 && n_painted > 0, "{other:?}");
+        assert_eq!(found.unwrap().report.settings, other);
+    }
+    let (_, n_kept, n_painted) = mortal(1000, "another", &config, folder.path());
+    assert_eq!((n_kept, n_painted), (0, N_OF_ALL));
+    let (found, n_kept, n_painted) = mortal(0, "m", &config, folder.path());
+    assert_eq!((n_kept, n_painted), (20, 0));
+    assert_same(found, &whole);
+    assert_eq!(fs::read_dir(folder.path().join("answers")).unwrap().count(), 6);
+}
+
+#[test]
+fn a_line_that_was_cut_off_is_measured_again_with_all_that_follow() {
+    let config = config();
+    let folder = TempDir::new().unwrap();
+    let again = |life: usize| mortal(life, "m", &config, folder.path());
+    let whole = again(1000).0.unwrap();
+    let file = fs::read_dir(folder.path().join("answers")).unwrap().next().unwrap().unwrap().path();
+    let lines = fs::read_to_string(&file).unwrap();
+    // The basis, and three batches of each section, the last with one case alone.
+    assert_eq!(lines.lines().count(), 1 + 4 * 3);
+    let cut = &lines[..lines.len() - 9];
+    fs::write(&file, cut).unwrap();
+    let (found, n_kept, n_painted) = again(1000);
+    assert_eq!((n_kept, n_painted), (19, 1));
+    assert_same(found, &whole);
+    // Nothing is removed: the part stays, and the batch stands below it.
+    let after = fs::read_to_string(&file).unwrap();
+    assert!(after.starts_with(cut) && after.ends_with('\n') && after.lines().count() == 14);
+
+    // Without the second batch of edits.
+    let others = lines.lines().enumerate().filter(|(at, _)| *at != 2);
+    let others: Vec<&str> = others.map(|(_, line)| line).collect();
+    fs::write(&file, others.join("\n")).unwrap();
+    let (found, n_kept, n_painted) = again(1000);
+    assert_eq!((n_kept, n_painted), (2, N_OF_ALL - N_OF_FIRST_BATCH));
+    assert_same(found, &whole);
+    let (found, n_kept, n_painted) = again(0);
+    assert_eq!((n_kept, n_painted), (20, 0));
+    assert_same(found, &whole);
 }

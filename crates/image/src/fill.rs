@@ -20,7 +20,7 @@ pub fn harmonic(image: &UnitImage, edit_mask: &Mask) -> Result<UnitImage> {
         return Ok(UnitImage::filled(image.size(), [0.5; CHANNELS]));
     }
     let mut filled = image.clone();
-    multigrid::extend_harmonically(filled.data_mut(), CHANNELS, edit_mask);
+    multigrid::extend_harmonically(filled.data_mut(), edit_mask);
     Ok(filled)
 }
 

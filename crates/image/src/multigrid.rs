@@ -4,12 +4,14 @@
 //! definite system whatever the mask's shape. Coarser grids join 2 x 2 cells and sum their links
 //! (Galerkin with piecewise constant interpolation, halved because that interpolation is twice too
 //! stiff in the plane; Braess 1995). One symmetric V-cycle preconditions, so conjugate gradients
-//! converge in some tens of steps, nearly independent of the mask's size.
+//! converge in some tens of steps, nearly independent of the mask's size. The colours are solved side by
+//! side: they share the grid, and a sweep waits for its last cell less when it carries three.
 
-use rayon::prelude::*;
+use std::array;
 
 use crate::geometry::{Rect, Size};
 use crate::mask::Mask;
+use crate::unit::CHANNELS;
 
 /// The residual's norm, relative to the right side's, at which a solution is accepted.
 const TOLERANCE: f64 = 1e-6;
@@ -20,9 +22,12 @@ const COARSEST_CELLS: usize = 16;
 /// Sweeps on the coarsest grid, forward and backward: fixed, so that the preconditioner is linear.
 const COARSEST_SWEEPS: usize = 8;
 
+/// A number for each colour.
+type Color = [f64; CHANNELS];
+
 /// Replaces the values of all repainted pixels by the harmonic continuation of the others. `field` is
-/// HWC with `channels` values per pixel. Without any kept pixel, or any repainted one, nothing changes.
-pub(crate) fn extend_harmonically(field: &mut [f32], channels: usize, edit_mask: &Mask) {
+/// HWC with a colour per pixel. Without any kept pixel, or any repainted one, nothing changes.
+pub(crate) fn extend_harmonically(field: &mut [f32], edit_mask: &Mask) {
     let repaints: Vec<bool> = edit_mask.repaints().collect();
     if repaints.iter().all(|&repaint| repaint == repaints[0]) {
         return;
@@ -30,18 +35,11 @@ pub(crate) fn extend_harmonically(field: &mut [f32], channels: usize, edit_mask:
     let Some(bounds) = edit_mask.bounding_box() else { return };
     let window = bounds.grown_within(1, edit_mask.size());
     let grids = hierarchy(Grid::of_window(&repaints, edit_mask.size(), window));
-    let solutions: Vec<Vec<f64>> = (0..channels)
-        .into_par_iter()
-        .map(|channel| {
-            let value = |at: usize| f64::from(field[at * channels + channel]);
-            solve(&grids, &boundary_sums(&repaints, edit_mask.size(), window, value)).0
-        })
-        .collect();
-    for (cell, at) in pixels(window, edit_mask.size()).enumerate() {
+    let color = |at: usize| array::from_fn(|channel| f64::from(field[at * CHANNELS + channel]));
+    let (solution, _) = solve(&grids, &boundary_sums(&repaints, edit_mask.size(), window, color));
+    for (at, color) in pixels(window, edit_mask.size()).zip(&solution) {
         if repaints[at] {
-            for (channel, solution) in solutions.iter().enumerate() {
-                field[at * channels + channel] = solution[cell] as f32;
-            }
+            field[at * CHANNELS..][..CHANNELS].copy_from_slice(&color.map(|value| value as f32));
         }
     }
 }
@@ -64,14 +62,31 @@ fn neighbours(at: usize, size: Size) -> impl Iterator<Item = usize> {
 }
 
 /// The right side: for each unknown in the window, the sum of its known neighbours.
-fn boundary_sums(repaints: &[bool], size: Size, window: Rect, value: impl Fn(usize) -> f64) -> Vec<f64> {
+fn boundary_sums(repaints: &[bool], size: Size, window: Rect, color: impl Fn(usize) -> Color) -> Vec<Color> {
     let sum = |at: usize| {
-        if !repaints[at] {
-            return 0.0;
+        let mut sum = Color::default();
+        if repaints[at] {
+            for other in neighbours(at, size).filter(|&other| !repaints[other]) {
+                add(&mut sum, 1.0, &color(other));
+            }
         }
-        neighbours(at, size).filter(|&other| !repaints[other]).map(&value).sum()
+        sum
     };
     pixels(window, size).map(sum).collect()
+}
+
+/// `sum += factor * color`.
+fn add(sum: &mut Color, factor: f64, color: &Color) {
+    for (sum, value) in sum.iter_mut().zip(color) {
+        *sum += factor * value;
+    }
+}
+
+/// `sum += factors * color`, each colour by itself.
+fn add_each(sum: &mut Color, factors: &Color, color: &Color) {
+    for ((sum, factor), value) in sum.iter_mut().zip(factors).zip(color) {
+        *sum += factor * value;
+    }
 }
 
 /// A graph Laplacian on a grid: `(A u)_i = diagonal_i u_i - sum_j link_ij u_j` over the four
@@ -122,31 +137,36 @@ impl Grid {
 
     /// Sum of `link * value` over the neighbours of cell `i`. The last cell of a row has no link to the
     /// right, so the first of the next row needs no other treatment.
-    fn pull(&self, values: &[f64], i: usize) -> f64 {
-        let mut sum = 0.0;
+    fn pull(&self, values: &[Color], i: usize) -> Color {
+        let mut sum = Color::default();
         if i > 0 {
-            sum += self.right[i - 1] * values[i - 1];
+            add(&mut sum, self.right[i - 1], &values[i - 1]);
         }
         if i + 1 < self.len() {
-            sum += self.right[i] * values[i + 1];
+            add(&mut sum, self.right[i], &values[i + 1]);
         }
         if i >= self.width {
-            sum += self.down[i - self.width] * values[i - self.width];
+            add(&mut sum, self.down[i - self.width], &values[i - self.width]);
         }
         if i + self.width < self.len() {
-            sum += self.down[i] * values[i + self.width];
+            add(&mut sum, self.down[i], &values[i + self.width]);
         }
         sum
     }
 
-    fn apply(&self, values: &[f64]) -> Vec<f64> {
-        (0..self.len()).map(|i| self.diagonal[i] * values[i] - self.pull(values, i)).collect()
+    fn apply(&self, values: &[Color]) -> Vec<Color> {
+        let row = |i: usize| {
+            let pull = self.pull(values, i);
+            array::from_fn(|c| self.diagonal[i] * values[i][c] - pull[c])
+        };
+        (0..self.len()).map(row).collect()
     }
 
     /// One Gauss-Seidel sweep over the cells in the given order.
-    fn sweep(&self, values: &mut [f64], target: &[f64], order: impl Iterator<Item = usize>) {
+    fn sweep(&self, values: &mut [Color], target: &[Color], order: impl Iterator<Item = usize>) {
         for i in order {
-            values[i] = (target[i] + self.pull(values, i)) * self.gain[i];
+            let pull = self.pull(values, i);
+            values[i] = array::from_fn(|c| (target[i][c] + pull[c]) * self.gain[i]);
         }
     }
 
@@ -186,9 +206,9 @@ fn hierarchy(finest: Grid) -> Vec<Grid> {
 }
 
 /// One V-cycle from zero: an approximate solution of `A u = target`, linear and symmetric in `target`.
-fn v_cycle(grids: &[Grid], target: &[f64]) -> Vec<f64> {
+fn v_cycle(grids: &[Grid], target: &[Color]) -> Vec<Color> {
     let Some((grid, coarser)) = grids.split_first() else { return Vec::new() };
-    let mut values = vec![0.0; grid.len()];
+    let mut values = vec![Color::default(); grid.len()];
     if coarser.is_empty() {
         for _ in 0..COARSEST_SWEEPS {
             grid.sweep(&mut values, target, 0..grid.len());
@@ -197,55 +217,66 @@ fn v_cycle(grids: &[Grid], target: &[f64]) -> Vec<f64> {
         return values;
     }
     grid.sweep(&mut values, target, 0..grid.len());
-    let mut coarse_target = vec![0.0; coarser[0].len()];
+    let mut coarse_target = vec![Color::default(); coarser[0].len()];
     for i in 0..grid.len() {
         if grid.diagonal[i] > 0.0 {
-            coarse_target[grid.parents[i]] +=
-                target[i] - grid.diagonal[i] * values[i] + grid.pull(&values, i);
+            let pull = grid.pull(&values, i);
+            let residual = array::from_fn(|c| target[i][c] - grid.diagonal[i] * values[i][c] + pull[c]);
+            add(&mut coarse_target[grid.parents[i]], 1.0, &residual);
         }
     }
     let correction = v_cycle(coarser, &coarse_target);
     for (i, value) in values.iter_mut().enumerate() {
         if grid.diagonal[i] > 0.0 {
-            *value += correction[grid.parents[i]];
+            add(value, 1.0, &correction[grid.parents[i]]);
         }
     }
     grid.sweep(&mut values, target, (0..grid.len()).rev());
     values
 }
 
-/// Preconditioned conjugate gradients (Hestenes and Stiefel 1952) for `A u = target`: the solution and
-/// the number of steps it took.
-fn solve(grids: &[Grid], target: &[f64]) -> (Vec<f64>, usize) {
+/// Preconditioned conjugate gradients (Hestenes and Stiefel 1952) for `A u = target`, by itself for each colour: the
+/// solution and the number of steps it took. A colour that is solved keeps its bits while others go on, and one that is no
+/// number stays 0.
+fn solve(grids: &[Grid], target: &[Color]) -> (Vec<Color>, usize) {
     let grid = &grids[0];
-    let mut u = vec![0.0; grid.len()];
+    let mut u = vec![Color::default(); grid.len()];
     let mut r = target.to_vec();
     let mut z = v_cycle(grids, &r);
     let mut p = z.clone();
     let mut rz = dot(&r, &z);
-    let goal = TOLERANCE * TOLERANCE * dot(target, target);
+    let goal = dot(target, target).map(|square| TOLERANCE * TOLERANCE * square);
     for step in 0..MAX_STEPS {
         let rr = dot(&r, &r);
-        if rr <= goal || rr.is_nan() {
+        let open: [bool; CHANNELS] = array::from_fn(|c| rr[c] > goal[c]);
+        if open.iter().all(|open| !open) {
             return (u, step);
         }
         let ap = grid.apply(&p);
-        let alpha = rz / dot(&p, &ap);
+        let pap = dot(&p, &ap);
+        // A colour that is not open is left alone: to take a step of 0 would do for numbers only, as 0 * NaN is NaN.
+        let alpha: Color = array::from_fn(|c| rz[c] / pap[c]);
         for (((u, r), p), ap) in u.iter_mut().zip(&mut r).zip(&p).zip(&ap) {
-            *u += alpha * p;
-            *r -= alpha * ap;
+            *u = array::from_fn(|c| if open[c] { u[c] + alpha[c] * p[c] } else { u[c] });
+            *r = array::from_fn(|c| if open[c] { r[c] - alpha[c] * ap[c] } else { r[c] });
         }
         z = v_cycle(grids, &r);
         let rz_next = dot(&r, &z);
-        let beta = rz_next / rz;
+        let beta: Color = array::from_fn(|c| rz_next[c] / rz[c]);
         rz = rz_next;
-        p.iter_mut().zip(&z).for_each(|(p, z)| *p = z + beta * *p);
+        for (p, z) in p.iter_mut().zip(&z) {
+            *p = array::from_fn(|c| if open[c] { z[c] + beta[c] * p[c] } else { p[c] });
+        }
     }
     (u, MAX_STEPS)
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+fn dot(a: &[Color], b: &[Color]) -> Color {
+    let mut sum = Color::default();
+    for (a, b) in a.iter().zip(b) {
+        add_each(&mut sum, a, b);
+    }
+    sum
 }
 
 #[cfg(test)]
@@ -264,8 +295,8 @@ mod tests {
         assert!(grids.len() > 3);
         for grid in &grids {
             // A u for u = 1 is the ties to known pixels: never negative, positive somewhere.
-            let ones: Vec<f64> = grid.diagonal.iter().map(|&d| f64::from(d > 0.0)).collect();
-            let ties = grid.apply(&ones);
+            let ones: Vec<Color> = grid.diagonal.iter().map(|&d| [f64::from(d > 0.0); CHANNELS]).collect();
+            let ties: Vec<f64> = grid.apply(&ones).iter().map(|tie| tie[0]).collect();
             assert!(ties.iter().all(|&tie| tie >= -1e-9) && ties.iter().sum::<f64>() > 0.0);
         }
     }
@@ -273,24 +304,70 @@ mod tests {
     #[test]
     fn the_v_cycle_is_symmetric_and_positive() {
         let grids = grids_of(Size::new(19, 23), Rect::new(2, 3, 14, 17));
-        let unknown = |i: usize, value: f64| if grids[0].diagonal[i] > 0.0 { value } else { 0.0 };
-        let a: Vec<f64> = (0..grids[0].len()).map(|i| unknown(i, (i as f64 * 0.7).sin())).collect();
-        let b: Vec<f64> = (0..grids[0].len()).map(|i| unknown(i, (i as f64 * 1.3).cos())).collect();
+        let wave = |frequency: f64| -> Vec<Color> {
+            let wave = |i: usize| array::from_fn(|c| (i as f64 * frequency + c as f64).sin());
+            let unknown = |i: usize| if grids[0].diagonal[i] > 0.0 { wave(i) } else { Color::default() };
+            (0..grids[0].len()).map(unknown).collect()
+        };
+        let (a, b) = (wave(0.7), wave(1.3));
         let (ma, mb) = (v_cycle(&grids, &a), v_cycle(&grids, &b));
-        assert!((dot(&a, &mb) - dot(&b, &ma)).abs() < 1e-9 * dot(&a, &ma));
-        assert!(dot(&a, &ma) > 0.0 && dot(&b, &mb) > 0.0);
+        for c in 0..CHANNELS {
+            let [ab, ba, aa, bb] = [dot(&a, &mb), dot(&b, &ma), dot(&a, &ma), dot(&b, &mb)].map(|dot| dot[c]);
+            assert!((ab - ba).abs() < 1e-9 * aa);
+            assert!(aa > 0.0 && bb > 0.0);
+        }
+    }
+
+    /// The bits of one colour.
+    fn bits(values: &[Color], c: usize) -> Vec<u64> {
+        values.iter().map(|color| color[c].to_bits()).collect()
+    }
+
+    #[test]
+    fn a_color_does_not_notice_the_others() {
+        let size = Size::new(33, 21);
+        let hole = Mask::from_rect(size, Rect::new(3, 2, 17, 15)).unwrap();
+        let lone = 10 * size.width + 27;
+        let repaints: Vec<bool> =
+            hole.repaints().enumerate().map(|(at, repaints)| repaints || at == lone).collect();
+        let grids = hierarchy(Grid::of_window(&repaints, size, size.rect()));
+        // Between two waves, a colour that shows around the lone pixel only, whose value the first sweep finds.
+        let wave = |at: usize, frequency: f64| if repaints[at] { (at as f64 * frequency).sin() } else { 0.0 };
+        let color = |at: usize| [wave(at, 0.7), if at == lone { 0.3 } else { 0.0 }, wave(at, 1.3)];
+        let target: Vec<Color> = (0..grids[0].len()).map(color).collect();
+        let (together, n_steps) = solve(&grids, &target);
+        let alone = [0, 1, 2].map(|c| {
+            let target: Vec<Color> = target.iter().map(|color| [color[c]; CHANNELS]).collect();
+            let (found, n_steps) = solve(&grids, &target);
+            assert_eq!(bits(&found, 0), bits(&together, c));
+            n_steps
+        });
+        assert!(
+            alone[1] == 1 && alone[0] > 1 && alone[0].max(alone[2]) == n_steps,
+            "{alone:?} and {n_steps}"
+        );
+
+        let spoilt: Vec<Color> = target.iter().map(|&[first, _, last]| [first, f64::NAN, last]).collect();
+        let (found, _) = solve(&grids, &spoilt);
+        for c in [0, 2] {
+            assert_eq!(bits(&found, c), bits(&together, c));
+        }
+        assert!(found.iter().all(|color| color[1].to_bits() == 0));
     }
 
     #[test]
     fn steps_grow_slowly_with_size() {
         for side in [16, 64, 256] {
             let grids = grids_of(Size::new(side, side), Rect::new(1, 1, side - 2, side - 2));
-            let exact: Vec<f64> = (0..side * side)
-                .map(|i| if grids[0].diagonal[i] > 0.0 { ((i % side) as f64).sin() } else { 0.0 })
+            // The last colour is black everywhere, and solved before the first step.
+            let wave = |i: usize| [((i % side) as f64).sin(), ((i / side) as f64).cos(), 0.0];
+            let exact: Vec<Color> = (0..side * side)
+                .map(|i| if grids[0].diagonal[i] > 0.0 { wave(i) } else { Color::default() })
                 .collect();
             let target = grids[0].apply(&exact);
             let (found, steps) = solve(&grids, &target);
-            let error = found.iter().zip(&exact).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
+            let errors = found.iter().flatten().zip(exact.iter().flatten()).map(|(f, e)| (f - e).abs());
+            let error = errors.fold(0.0, f64::max);
             assert!(error < 1e-4 && steps <= 20, "{error} after {steps} steps at {side}");
         }
     }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use byteedit_models::Component;
 use byteedit_models::clip::CLIPModel;
@@ -50,6 +51,10 @@ impl Reward for Hps {
 
     fn sees_mask(&self) -> bool {
         false
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.0.network.num_params()
     }
 
     fn cuts_after(&self, prompt: &str) -> Option<usize> {

@@ -90,6 +90,14 @@ impl Reward for LaionAesthetic {
         false
     }
 
+    fn n_parameters(&self) -> usize {
+        let of_head = match &self.head {
+            Head::Linear(head) => head.num_params(),
+            Head::Mlp(head) => head.num_params(),
+        };
+        self.network.num_params() + of_head
+    }
+
     fn score(&self, shown: &Shown) -> Result<Tensor<1>> {
         let features = self.network.image_features(self.preprocessing.forward(shown.pixels()));
         Ok(match &self.head {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use byteedit_models::clip::CLIPModel;
 use byteedit_models::store::load_component;
@@ -45,6 +46,10 @@ impl Reward for PickScore {
 
     fn sees_mask(&self) -> bool {
         false
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.0.network.num_params()
     }
 
     fn cuts_after(&self, prompt: &str) -> Option<usize> {

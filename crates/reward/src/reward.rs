@@ -99,6 +99,9 @@ pub trait Reward {
     /// Whether the mask changes the score.
     fn sees_mask(&self) -> bool;
 
+    /// Numbers of its networks; 0 where there is none.
+    fn n_parameters(&self) -> usize;
+
     /// The scores, on a tape if the pixels are.
     ///
     /// # Shapes

@@ -76,6 +76,10 @@ impl<R: Reward> Reward for Standardised<R> {
         self.reward.sees_mask()
     }
 
+    fn n_parameters(&self) -> usize {
+        self.reward.n_parameters()
+    }
+
     fn log_odds_scale(&self) -> f64 {
         self.standardisation.std * self.reward.log_odds_scale()
     }
@@ -113,6 +117,10 @@ mod tests {
 
         fn sees_mask(&self) -> bool {
             false
+        }
+
+        fn n_parameters(&self) -> usize {
+            0
         }
 
         fn score(&self, shown: &Shown) -> Result<Tensor<1>> {

@@ -76,6 +76,38 @@ pub enum TrainError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
+    /// A file that a run takes weights from has others than those that the run began with.
+    #[error(
+        "{} has other weights than the run in {} began with (SHA-256 {}, not {}); {}",
+        path.display(), folder.display(), beginning_of(found), beginning_of(expected), role.remedy()
+    )]
+    OtherWeights {
+        /// The file.
+        path: PathBuf,
+        /// What it is to the run.
+        role: WeightsRole,
+        /// The run folder.
+        folder: PathBuf,
+        /// The hash that it had.
+        expected: String,
+        /// The hash that it has.
+        found: String,
+    },
+    /// A step needs more memory than there is.
+    #[error(
+        "a step is foretold to need {:.2} GB for weights, what learns and tapes, but {:.2} GB are all that there is; \
+         {remedy}",
+        *needed_bytes as f64 / 1e9,
+        *limit_bytes as f64 / 1e9
+    )]
+    Memory {
+        /// What a step needs at its peak, the program and holes between tensors left out.
+        needed_bytes: u64,
+        /// What the process can have at most.
+        limit_bytes: u64,
+        /// What would help this run.
+        remedy: String,
+    },
     /// A trainable parameter took no part in the loss, so it would never learn.
     #[error("parameter `{name}` received no gradient: it took no part in the loss; freeze it or use it")]
     NoGradient {
@@ -139,6 +171,30 @@ pub enum TrainError {
     Diffusion(#[from] DiffusionError),
 }
 
+/// What a file of weights is to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightsRole {
+    /// In the run's own copy of the model that it began with.
+    Kept,
+    /// In that copy, when it has just been made.
+    Copied,
+    /// In the model that is named when the run goes on.
+    Named,
+}
+
+impl WeightsRole {
+    /// What to do where they are others than they were.
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Kept => "put the file back, or begin another run in another folder",
+            Self::Copied => "the model was replaced while the run began: begin it again",
+            Self::Named => {
+                "name the model that it began with, or leave --init out: the run has a copy of its own"
+            }
+        }
+    }
+}
+
 /// As many entries as one reads, and how many more there are.
 fn first_of(differences: &[String]) -> String {
     const N_SHOWN: usize = 5;
@@ -147,6 +203,11 @@ fn first_of(differences: &[String]) -> String {
         0 => shown,
         n_more => format!("{shown} and {n_more} more"),
     }
+}
+
+/// As much of a hash as tells it from another.
+fn beginning_of(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
 }
 
 impl TrainError {

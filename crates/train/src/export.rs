@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 
 use crate::base::{BaseModel, BaseRunConfig, Provenance, SamplesConfig};
 use crate::files::{copy_files, hex, write_files, write_json};
-use crate::named::with_parameters;
 use crate::run::Checkpoint;
 use crate::vocabulary::words_of;
 use crate::{Result, Source, TrainError};
@@ -67,7 +66,7 @@ pub fn export_base(run: &Path, source: &Source, out: &Path, device: &Device) -> 
     }
     let state = Checkpoint::newest_of_run(run, device)?;
     let blank = BaseModel::new(&config, &mut Init::blank(device));
-    let BaseModel { unet, text_encoder } = with_parameters(blank, &state.ema);
+    let BaseModel { unet, text_encoder } = state.averaged(blank, run)?;
     let none = BTreeMap::new();
     save_component(&unet, &out.join("unet"), Precision::F16, &none)?;
     save_component(&text_encoder, &out.join("text_encoder"), Precision::F16, &none)?;

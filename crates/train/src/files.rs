@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all, and their hashes.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -12,9 +12,14 @@ use crate::{Result, TrainError};
 /// Writes beside the target, forces it to the disk and renames: no reader ever sees half a file, and a
 /// failure leaves nothing behind.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, |file| file.write_all(bytes))
+}
+
+/// The same of what `fill` writes.
+fn write_whole(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
     let partial = partial_path(path);
     let written = File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|mut file| fill(&mut file).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
         // It may never have come to exist.
@@ -47,20 +52,28 @@ pub(crate) fn write_files<'a>(
     files.into_iter().try_for_each(|(name, text)| write_atomically(&folder.join(name), text.as_bytes()))
 }
 
-/// Copies files between two folders.
+/// Copies files between two folders, piece by piece: weights may have gigabytes.
 pub(crate) fn copy_files(from: &Path, to: &Path, names: &[&str]) -> Result<()> {
     fs::create_dir_all(to).map_err(TrainError::io("creating", to))?;
     for name in names {
         let path = from.join(name);
-        let bytes = fs::read(&path).map_err(TrainError::io("reading", &path))?;
-        write_atomically(&to.join(name), &bytes)?;
+        let mut source = File::open(&path).map_err(TrainError::io("reading", &path))?;
+        // Moved in, so that it is closed before a file that it may be is replaced.
+        write_whole(&to.join(name), move |file| {
+            io::copy(&mut source, file)?;
+            Ok(())
+        })?;
     }
     Ok(())
 }
 
 /// SHA-256 of a file's content, in hexadecimal.
 pub(crate) fn file_sha256(path: &Path) -> Result<String> {
-    Ok(hex(&Sha256::digest(fs::read(path).map_err(TrainError::io("reading", path))?)))
+    let mut hasher = Sha256::new();
+    File::open(path)
+        .and_then(|mut file| io::copy(&mut file, &mut hasher))
+        .map_err(TrainError::io("reading", path))?;
+    Ok(hex(&hasher.finalize()))
 }
 
 /// Bytes in hexadecimal.

@@ -15,8 +15,8 @@
 //! A run stopped at any moment, `kill -9` included, continues with the same command to the same
 //! weights, bit for bit on one machine with one number of threads: the data of a step depends on
 //! (seed, step) alone, all randomness is drawn on the host, sums have a fixed order, and the checkpoint
-//! holds every number that one step hands to the next. Nothing is printed: callers pass a [`Progress`]
-//! and a stop flag.
+//! holds every number that one step hands to the next and no file has. Nothing is printed: callers pass a
+//! [`Progress`] and a stop flag.
 
 pub mod annotator;
 pub mod base;
@@ -45,7 +45,7 @@ pub mod training;
 pub mod vae;
 pub mod vocabulary;
 
-pub use error::{Result, TrainError};
+pub use error::{Result, TrainError, WeightsRole};
 pub use latents::PoolConfig;
 pub use progress::{Outcome, Progress, RunContext, Silent, StepReport};
 pub use sampling::SamplingConfig;

@@ -24,7 +24,23 @@ pub fn parameters_of<M: Module>(module: &M) -> NamedTensors {
 /// If a name is missing or the number of elements differs; callers check both at their door.
 #[must_use]
 pub fn with_parameters<M: Module>(module: M, values: &NamedTensors) -> M {
-    map_parameters(module, &mut Replacer(values))
+    map_parameters(module, &mut Replacer { values, others_stay: false })
+}
+
+/// The same of those parameters that `values` has; the others stay as they are.
+///
+/// # Panics
+/// If the number of elements differs.
+#[must_use]
+pub fn with_some_parameters<M: Module>(module: M, values: &NamedTensors) -> M {
+    map_parameters(module, &mut Replacer { values, others_stay: true })
+}
+
+/// The first parameter of `module` for which `values` has nothing, or something of another size.
+pub(crate) fn first_misfit<M: Module>(module: &M, values: &NamedTensors) -> Option<String> {
+    let mut search = Search { values, misfit: None };
+    visit_parameters(module, &mut search);
+    search.misfit
 }
 
 /// Puts a plain value in the place of a parameter, tracked if the parameter is.
@@ -46,10 +62,32 @@ impl ParameterVisitor for Collector {
     }
 }
 
-struct Replacer<'a>(&'a NamedTensors);
+struct Search<'a> {
+    values: &'a NamedTensors,
+    misfit: Option<String>,
+}
+
+impl ParameterVisitor for Search<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
+        let n_elements = param.lazy_shape().num_elements();
+        let fits = self.values.get(name).is_some_and(|value| value.dims() == [n_elements]);
+        if !fits {
+            self.misfit.get_or_insert_with(|| name.to_owned());
+        }
+    }
+}
+
+struct Replacer<'a> {
+    values: &'a NamedTensors,
+    /// Whether there may be parameters without a value.
+    others_stay: bool,
+}
 
 impl ParameterMapper for Replacer<'_> {
     fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        replaced(param, self.0[name].clone())
+        if self.others_stay && !self.values.contains_key(name) {
+            return param;
+        }
+        replaced(param, self.values[name].clone())
     }
 }

@@ -36,6 +36,12 @@ pub trait Progress {
         let _ = (step, n_steps, n_parameters);
     }
 
+    /// What a step is foretold to take at its peak, and what the process can have, in bytes, before anything is measured. A part
+    /// of the former is only about right: if it is more than the latter, steps may fit or not.
+    fn on_memory(&mut self, foretold_bytes: u64, limit_bytes: Option<u64>) {
+        let _ = (foretold_bytes, limit_bytes);
+    }
+
     /// Something must be ready before the first step, such as cached latents.
     fn on_prepare(&mut self, what: &str, done: usize, total: usize) {
         let _ = (what, done, total);

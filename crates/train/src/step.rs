@@ -64,9 +64,10 @@ impl<M: Module> Learner<M> {
         Self { model: model.train(), optimizer, ema, step: 0, opponent: None }
     }
 
-    /// The same without a gradient for the parameters that are frozen by name.
+    /// The same without a gradient and without an average for the parameters that are frozen by name.
     #[must_use]
     pub(crate) fn freezing(mut self, is_frozen: impl Fn(&str) -> bool) -> Self {
+        self.ema.shadow.retain(|name, _| !is_frozen(name));
         self.model = map_parameters(self.model, &mut Freezer(is_frozen));
         self
     }
@@ -231,6 +232,19 @@ mod tests {
         assert!((values["grad_norm"] - norm).abs() < 1e-6 && !values.contains_key("grad_norm_opponent"));
         assert_near(known_of(&learner, "theirs")[0], -0.1);
         assert_near(known_of(&learner, "theirs")[2], 0.7 / norm as f32);
+    }
+
+    #[test]
+    fn what_is_frozen_has_no_average_and_stays_in_the_averaged_model() {
+        let frozen = learner(None).freezing(|name| name == "theirs");
+        let (learner, values) = advanced(frozen);
+        assert!((values["grad_norm"] - 3.0).abs() < 1e-6);
+        assert!(learner.ema.shadow.keys().eq(["own"]) && learner.optimizer.states.keys().eq(["own"]));
+        let averaged = parameters_of(&learner.ema.averaged(&learner.model));
+        let number = |name: &str| averaged[name].clone().into_scalar::<f32>();
+        assert_eq!(number("theirs").to_bits(), 0.0_f32.to_bits());
+        // The first step's average keeps a tenth of what was, which is 0.
+        assert_near(number("own"), -0.9 * RATE as f32);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::early_stop::EarlyStop;
-use crate::named::{parameters_of, with_parameters};
+use crate::named::{parameters_of, with_parameters, with_some_parameters};
 use crate::optim::{AdamWConfig, EmaConfig, LrSchedule, MuonConfig, ParameterState};
 use crate::progress::{Outcome, Progress, StepReport};
 use crate::run::{Checkpoint, LogRecord, RunFolder, StateHeader};
@@ -147,6 +147,13 @@ pub(crate) trait Objective {
         false
     }
 
+    /// Whether a frozen parameter is the same whenever the run begins or goes on, from where it was found at first: then a
+    /// state holds nothing of it.
+    fn is_found_again(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
+
     /// What of the model learns against the rest.
     fn opponent(&self) -> Option<Opponent> {
         None
@@ -211,30 +218,35 @@ impl<'a, O: Objective> Training<'a, O> {
 
     fn resumed(mut self, state: Checkpoint) -> Result<Self> {
         let bad = |reason| TrainError::Checkpoint { path: self.folder.root().to_owned(), reason };
-        let Checkpoint { header, model, states, ema } = state;
+        let Checkpoint { header, model, states, mut ema } = state;
         if header.config_hash != self.folder.config_hash() || header.seed != self.config.seed {
             return Err(bad("its state belongs to another configuration than its config.json".to_owned()));
         }
         for (name, value) in parameters_of(&self.learner.model) {
             let [n] = value.dims();
             let fits = |tensor: Option<&Tensor<1>>| tensor.is_some_and(|tensor| tensor.dims() == [n]);
+            let is_frozen = self.objective.is_frozen(&name);
             let state_fits = match states.get(&name) {
                 Some(ParameterState::AdamW(moments)) => {
                     fits(Some(&moments.first)) && fits(Some(&moments.second))
                 }
                 Some(ParameterState::Muon(sum)) => fits(Some(sum)),
-                None => header.step == 0 || self.objective.is_frozen(&name),
+                None => header.step == 0 || is_frozen,
             };
-            if !(fits(model.get(&name)) && fits(ema.get(&name)) && state_fits) {
+            let weights = model.get(&name);
+            let weights_fit = fits(weights) || (weights.is_none() && self.objective.is_found_again(&name));
+            if !(weights_fit && (is_frozen || fits(ema.get(&name))) && state_fits) {
                 return Err(bad(format!("weights, moments or average of `{name}` are missing or misshapen")));
             }
         }
+        // States of earlier programs have averages of what does not learn.
+        ema.retain(|name, _| !self.objective.is_frozen(name));
         let learner = &mut self.learner;
         learner.optimizer.states = states;
         learner.optimizer.step = header.step;
         learner.ema.shadow = ema;
         learner.step = header.step;
-        self.learner.model = with_parameters(self.learner.model, &model);
+        self.learner.model = with_some_parameters(self.learner.model, &model);
         Ok(self)
     }
 
@@ -339,6 +351,8 @@ impl<'a, O: Objective> Training<'a, O> {
     }
 
     fn save(&mut self) -> Result<()> {
+        let mut model = parameters_of(&self.learner.model);
+        model.retain(|name, _| !self.objective.is_found_again(name));
         let state = Checkpoint {
             header: StateHeader::new(
                 self.learner.step,
@@ -346,7 +360,7 @@ impl<'a, O: Objective> Training<'a, O> {
                 self.config.seed,
                 self.folder.config_hash(),
             ),
-            model: parameters_of(&self.learner.model),
+            model,
             states: self.learner.optimizer.states.clone(),
             ema: self.learner.ema.shadow.clone(),
         };

@@ -61,6 +61,9 @@ fn the_base_model_learns_to_denoise() {
     assert!(last < 0.6 * first, "loss went from {first} to {last}");
     let quarters: f64 = (0..4).map(|q| log[199].values[&format!("validation/loss_t{q}")]).sum();
     assert!((quarters / 4.0 - log[199].values["validation/loss"]).abs() < 1e-9);
+    // The few are known by heart, and others of their kind are not.
+    let [seen, unseen] = ["seen", "unseen"].map(|name| log[199].values[&format!("validation/inside_{name}")]);
+    assert!(seen < 0.9 * unseen, "{seen} of seen samples, {unseen} of others");
 }
 
 #[test]

@@ -15,16 +15,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::{Device, Tensor};
 use byteedit_edit::EditModel;
 use byteedit_models::Component;
+use byteedit_models::lora::{LoraConfig, is_of_branch};
 use byteedit_models::store::load_component;
+use byteedit_models::text::CLIPTextModel;
 use byteedit_models::unet::UNet2DConditionModel;
 use byteedit_nn::Init;
 use byteedit_reward::{CoherentNetwork, Reward, Shown};
 use byteedit_train::base::SamplesConfig;
-use byteedit_train::named::parameters_of;
+use byteedit_train::named::{NamedTensors, parameters_of};
 use byteedit_train::optim::{Decay, LrSchedule};
 use byteedit_train::pefl::{self, GuardConfig, HeldOut, PeflInputs, PeflRunConfig, PhaseConfig};
 use byteedit_train::reward::coherent::CoherentRunConfig;
-use byteedit_train::run::read_log;
+use byteedit_train::run::{Checkpoint, RunFolder, read_log};
 use byteedit_train::source::PairConfig;
 use byteedit_train::training::{ReportConfig, TrainingConfig};
 use byteedit_train::{Outcome, Progress, Result, RunContext, Source, StepReport, TrainError};
@@ -69,6 +71,10 @@ impl Reward for Bright {
         false
     }
 
+    fn n_parameters(&self) -> usize {
+        0
+    }
+
     fn score(&self, shown: &Shown) -> byteedit_reward::Result<Tensor<1>> {
         let pixels = shown.pixels();
         let [batch, channels, height, width] = pixels.dims();
@@ -89,6 +95,10 @@ impl Reward for Flatterer {
         false
     }
 
+    fn n_parameters(&self) -> usize {
+        0
+    }
+
     fn score(&self, shown: &Shown) -> byteedit_reward::Result<Tensor<1>> {
         self.0.set(self.0.get() + 0.1);
         Ok(Bright.score(shown)? * 0.0 + self.0.get())
@@ -106,6 +116,10 @@ impl Reward for Bored {
 
     fn sees_mask(&self) -> bool {
         false
+    }
+
+    fn n_parameters(&self) -> usize {
+        0
     }
 
     fn score(&self, shown: &Shown) -> byteedit_reward::Result<Tensor<1>> {
@@ -144,6 +158,11 @@ fn accelerating() -> PeflRunConfig {
     PeflRunConfig { phases, adversary, ..config }
 }
 
+/// The same by branches beside the projections of attention alone.
+fn by_branches(config: PeflRunConfig) -> PeflRunConfig {
+    PeflRunConfig { lora: Some(LoraConfig::of_attention(2)), ..config }
+}
+
 fn coherent() -> CoherentNetwork {
     let mut config = CoherentRunConfig::mini().network;
     let body = &mut config.dinov2_config;
@@ -159,12 +178,13 @@ struct Run<'a> {
     /// What the adversary is to begin as; [`Run::new`] has one where there is to be an adversary.
     coherent: Option<CoherentNetwork>,
     folder: &'a Path,
+    memory_bytes: Option<u64>,
 }
 
 impl<'a> Run<'a> {
     fn new(config: &'a PeflRunConfig, folder: &'a Path) -> Self {
         let coherent = config.adversary.map(|_| coherent());
-        Self { config, held_out: Some(Box::new(Bright)), coherent, folder }
+        Self { config, held_out: Some(Box::new(Bright)), coherent, folder, memory_bytes: None }
     }
 
     fn held_out(self, reward: impl Reward + 'static) -> Self {
@@ -183,6 +203,7 @@ impl<'a> Run<'a> {
             features: None,
             held_out: self.held_out.map(HeldOut::Reward),
             critics: BTreeMap::from([("aesthetic".to_owned(), "bright".to_owned())]),
+            memory_bytes: self.memory_bytes,
         };
         let stop = AtomicBool::new(false);
         let mut progress = StopAt(stop_at, &stop);
@@ -217,6 +238,19 @@ fn unet(model: &Path) -> BTreeMap<String, Vec<f32>> {
     let unet: UNet2DConditionModel = load_component(&model.join("unet"), &Device::default()).unwrap();
     let values = |value: Tensor<1>| value.into_data().as_slice::<f32>().unwrap().to_vec();
     parameters_of(&unet).into_iter().map(|(name, value)| (name, values(value))).collect()
+}
+
+/// The newest state of a run.
+fn state(run: &Path) -> Checkpoint {
+    Checkpoint::load_newest(run, &Device::default()).unwrap().unwrap().0
+}
+
+fn bits(values: &NamedTensors) -> BTreeMap<&str, Vec<u32>> {
+    let read = |value: &Tensor<1>| {
+        let data = value.clone().into_data();
+        data.as_slice::<f32>().unwrap().iter().map(|number| number.to_bits()).collect()
+    };
+    values.iter().map(|(name, value)| (name.as_str(), read(value))).collect()
 }
 
 /// A step with what was logged of it.
@@ -269,6 +303,132 @@ fn an_interrupted_run_with_an_adversary_goes_on_bit_for_bit() {
 }
 
 #[test]
+fn an_interrupted_run_by_branches_goes_on_bit_for_bit() {
+    interrupted_and_resumed_is_uninterrupted(&by_branches(config(2)));
+}
+
+#[test]
+fn an_interrupted_run_by_branches_with_an_adversary_goes_on_bit_for_bit() {
+    interrupted_and_resumed_is_uninterrupted(&by_branches(accelerating()));
+}
+
+/// Names of the parameters of a state after one step, those that learn and no others.
+fn names_in_state(mut config: PeflRunConfig) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    (config.training.n_steps, config.phases) = (1, vec![config.phases[0]]);
+    Run { held_out: None, ..Run::new(&config, dir.path()) }.finish();
+    let Checkpoint { model, states, ema, .. } = state(dir.path());
+    assert!(model.keys().eq(states.keys()) && model.keys().eq(ema.keys()));
+    model.into_keys().collect()
+}
+
+#[test]
+fn a_state_holds_what_learns_and_nothing_else() {
+    let all_of = |names: &[String], prefix: &str| names.iter().all(|name| name.starts_with(prefix));
+    let unet = names_in_state(config(1));
+    assert!(!unet.is_empty() && all_of(&unet, "base.unet."));
+    let branches = names_in_state(by_branches(config(1)));
+    assert!(!branches.is_empty() && branches.iter().all(|name| is_of_branch(name)));
+    let with_text = names_in_state(PeflRunConfig { trains_text_encoder: true, ..config(1) });
+    assert!(with_text.iter().any(|name| name.starts_with("base.text_encoder.")));
+    let (ours, theirs): (Vec<_>, Vec<_>) = names_in_state(by_branches(accelerating()))
+        .into_iter()
+        .partition(|name| name.starts_with("base.unet."));
+    assert_eq!(ours, branches);
+    assert!(!theirs.is_empty() && all_of(&theirs, "coherent."));
+}
+
+/// Makes a run by branches one of before: its configuration has no hash of the text encoder, and its state holds all weights
+/// and averages, in the layout of then.
+fn as_begun_before(run: &Path) {
+    let mut config = PeflRunConfig::of_run(run).unwrap();
+    config.provenance.init_text_encoder_sha256.take().unwrap();
+    let then = tempfile::tempdir().unwrap();
+    let folder = RunFolder::open(then.path(), &config).unwrap();
+    fs::copy(then.path().join("config.json"), run.join("config.json")).unwrap();
+    let mut state = state(run);
+    state.header.schema_version = 2;
+    folder.config_hash().clone_into(&mut state.header.config_hash);
+    let (parts, device) = (run.join("parts"), Device::default());
+    let unet: UNet2DConditionModel = load_component(&parts.join("unet"), &device).unwrap();
+    let text_encoder: CLIPTextModel = load_component(&parts.join("text_encoder"), &device).unwrap();
+    for (prefix, values) in
+        [("base.unet.", parameters_of(&unet)), ("base.text_encoder.", parameters_of(&text_encoder))]
+    {
+        for (name, value) in values {
+            state.model.insert(format!("{prefix}{name}"), value.clone());
+            state.ema.insert(format!("{prefix}{name}"), value);
+        }
+    }
+    state.save(run).unwrap();
+}
+
+#[test]
+fn a_run_that_an_earlier_program_began_goes_on_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, earlier) = (dir.path().join("whole"), dir.path().join("earlier"));
+    let config = by_branches(config(2));
+    Run::new(&config, &whole).finish();
+    assert_eq!(Run::new(&config, &earlier).learn(1).unwrap(), Outcome::Interrupted { step: 1 });
+    as_begun_before(&earlier);
+    Run::new(&config, &earlier).finish();
+    let (expected, mut found) = (state(&whole), state(&earlier));
+    assert!(bits(&found.ema) == bits(&expected.ema), "the averages differ");
+    assert!(unet(&earlier.join("model")) == unet(&whole.join("model")), "the models differ");
+    // Which text encoder it began with, only its states tell.
+    let n_all = found.model.len();
+    found.model.retain(|name, _| !name.starts_with("base.text_encoder."));
+    assert!(n_all > found.model.len());
+    assert!(bits(&found.model) == bits(&expected.model), "the weights differ");
+}
+
+#[test]
+fn a_run_does_not_go_on_beside_other_weights() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = by_branches(config(1));
+    config.training.n_steps = 1;
+    Run { held_out: None, ..Run::new(&config, dir.path()) }.finish();
+    config.training.n_steps = 2;
+    for part in ["unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"] {
+        let path = dir.path().join("parts").join(part);
+        let bytes = fs::read(&path).unwrap();
+        let mut other = bytes.clone();
+        *other.last_mut().unwrap() ^= 1;
+        fs::write(&path, other).unwrap();
+        let error = Run { held_out: None, ..Run::new(&config, dir.path()) }.learn(NEVER).unwrap_err();
+        assert!(
+            matches!(&error, TrainError::OtherWeights { path: named, .. } if *named == path),
+            "{part}: {error}"
+        );
+        fs::write(&path, bytes).unwrap();
+    }
+    Run { held_out: None, ..Run::new(&config, dir.path()) }.finish();
+}
+
+#[test]
+fn steps_that_there_is_no_memory_for_are_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, run) = (config(1), dir.path().join("run"));
+    let error = Run { memory_bytes: Some(1_000_000), ..Run::new(&config, &run) }.learn(NEVER).unwrap_err();
+    assert!(matches!(error, TrainError::Memory { limit_bytes: 1_000_000, .. }), "{error}");
+    assert!(error.to_string().contains("set recompute=true"), "{error}");
+    assert!(!run.exists());
+}
+
+#[test]
+fn a_run_that_has_ended_needs_no_memory_for_steps_and_a_longer_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(1);
+    config.training.n_steps = 1;
+    Run { held_out: None, ..Run::new(&config, dir.path()) }.finish();
+    Run { held_out: None, memory_bytes: Some(1_000_000), ..Run::new(&config, dir.path()) }.finish();
+    config.training.n_steps = 2;
+    let longer = Run { held_out: None, memory_bytes: Some(1_000_000), ..Run::new(&config, dir.path()) };
+    let message = longer.learn(NEVER).unwrap_err().to_string();
+    assert!(message.ends_with("; set recompute=true, or end other programs"), "{message}");
+}
+
+#[test]
 fn a_folder_of_another_run_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut first = config(1);
@@ -318,6 +478,8 @@ fn a_run_that_is_never_better_ends_and_keeps_what_it_started_from() {
     let (model, before) = (load(&model), load(&init()));
     assert_eq!(model.concepts(), before.concepts());
     assert_eq!(model.info().defaults().n_steps, 2);
+    // It has ended, and needs no memory for steps.
+    Run { memory_bytes: Some(1_000_000), ..Run::new(&config, dir.path()) }.held_out(Bored).finish();
 }
 
 #[test]

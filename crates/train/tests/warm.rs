@@ -90,6 +90,7 @@ fn a_warm_start_takes_weights_widths_and_vocabulary() {
     let (vae, init) = (dir.path().join("vae"), dir.path().join("run/model"));
     let mut config = tiny::base_config();
     config.training.n_steps = 0;
+    config.training.learning_rate.decay = Decay::Constant;
     // Widths of the preset are those of the model that the run starts from.
     config.unet.block_out_channels = vec![64];
     let inputs = BaseInputs { source: &source, vae: &vae, init: Some(&init) };

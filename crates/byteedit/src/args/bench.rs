@@ -267,8 +267,8 @@ pub(crate) enum TrainPartArg {
   byteedit bench pefl --config sd15-inpaint --runs 1 --warmup 0
 
 One picture at a time unless --batch is given. The rewards of sd15-inpaint are blip-l and clip-l of `bench reward`, those
-of other networks blip-mini twice. Memory is foretold from the configurations: weights, what learns, and the tensors at
-the peak; the program itself and the tapes of the rewards are left out.")]
+of other networks blip-mini twice. Memory is foretold from the configurations: weights, what learns, the tensors at the
+peak, and an estimate of what the program and the holes between tensors take; the tapes of the rewards are left out.")]
 pub(crate) struct BenchPeflArgs {
     #[command(flatten)]
     pub(crate) config: BenchConfigArgs,

@@ -263,18 +263,19 @@ pub(crate) struct DataAlignArgs {
     pub(crate) json: bool,
 }
 
-/// Say whether a file of preferences is worth training on: what is wrong with which line, and what it holds
+/// Say whether a file of preferences or of captions is worth training on: what is wrong with which line, and what it holds
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   byteedit data check feedback/train/structure.jsonl
-  byteedit data check feedback/judged.jsonl --skip-bad 5")]
+  byteedit data check feedback/judged.jsonl --skip-bad 5
+  byteedit data check feedback/train/align.jsonl")]
 pub(crate) struct DataCheckArgs {
-    /// The file, one JSON object on each line
+    /// The file, one JSON object on each line: preferences, or captions as `data align` writes them
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Where candidates have scores, the ones that count
-    #[arg(long, value_enum, default_value_t = AxisArg::Structure)]
-    pub(crate) axis: AxisArg,
+    /// Where candidates have scores, the ones that count (default: structure); captions have none
+    #[arg(long, value_enum)]
+    pub(crate) axis: Option<AxisArg>,
     /// Bad lines that are listed but do not make the file unfit for training
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) skip_bad: usize,

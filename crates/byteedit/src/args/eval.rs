@@ -50,7 +50,11 @@ pub(crate) struct ExamArgs {
   byteedit eval world --model mini --split test --samples 1000 --out eval/mini-test
   byteedit eval world --model runs/base/model --sampler euler-a --guidance 5 --out eval/euler-a
 
-What does better on validation can be made the model's own: byteedit.json has it under `defaults`.")]
+What does better on validation can be made the model's own: byteedit.json has it under `defaults`.
+
+What was measured is kept in DIR/answers: an evaluation that was stopped goes on by the same command, to the same figures. With
+another model, judge, world, device, number of threads or other settings a file of its own is begun and none is replaced. DIR
+may lie within the model's folder. Seconds are those of when each picture was painted.")]
 pub(crate) struct EvalWorldArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -84,7 +88,8 @@ pub(crate) struct EvalWorldArgs {
     #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) examples: u32,
-    /// Folder for report.json, report.md, timing.json and the contact sheets; what an earlier evaluation wrote is replaced
+    /// Folder for report.json, report.md, timing.json, the contact sheets, and the answers; what an earlier evaluation wrote is
+    /// replaced, but for answers
     #[arg(long, value_name = "DIR", default_value = "eval")]
     pub(crate) out: PathBuf,
     /// Print the report as JSON instead of the table
@@ -104,7 +109,8 @@ median is the same.
 
 What was measured is kept in DIR/answers: a comparison that was stopped goes on by the same command, and one with another arm
 or more samples measures only batches with something new in them. An arm whose model or settings have changed begins a file of
-its own and replaces none. Seconds are those of when each answer was painted.")]
+its own and replaces none; so do all with another device or number of threads. Seconds are those of when each answer was
+painted.")]
 pub(crate) struct EvalCompareArgs {
     /// What to compare, at least twice: a name, then `mini` or a model folder, then steps and guidance of edit and outpaint
     /// if they are not to be the model's own

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use burn::tensor::Device;
+use byteedit_nn::kernels;
 
 /// The device of a name such as `cpu`, `cuda` or `cuda:1`; without one, the variable `BURN_DEVICE` and
 /// else the CPU.
@@ -36,9 +37,26 @@ pub(crate) fn device(name: Option<&str>) -> anyhow::Result<Device> {
     }
 }
 
+/// What sums depend on besides their terms, down to the last bit: the device, whether our kernels are wanted on it, and how many
+/// threads there are.
+pub(crate) fn arithmetic(device: &Device) -> String {
+    let kernels = if kernels::are_wanted() { "kernels" } else { "reference" };
+    format!("{device:?}, {kernels}, {} threads", rayon::current_num_threads())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_of_other_threads_are_others() {
+        let of = |n_threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            pool.install(|| arithmetic(&Device::flex()))
+        };
+        assert!(of(3).ends_with(", 3 threads"), "{}", of(3));
+        assert_ne!(of(3), of(2));
+    }
 
     #[test]
     fn names_are_checked() {

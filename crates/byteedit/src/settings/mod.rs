@@ -8,7 +8,7 @@ mod paint;
 mod source;
 mod train;
 
-pub(crate) use device::device;
+pub(crate) use device::{arithmetic, device};
 pub(crate) use job::{Job, JobTask, MaskChoice};
 pub(crate) use manifest::ManifestSettings;
 pub(crate) use paint::{EditSettings, PaintSettings};

@@ -168,6 +168,8 @@ fn what_was_collected_makes_a_reward_that_scores_and_is_examined() {
     let n = report["n_matching"].as_u64().unwrap() + report["n_mismatched"].as_u64().unwrap();
     let captions = lines(&bench, "feedback/align.jsonl");
     assert_eq!(captions.len() as u64, n);
+    let checked = bench.run(&["data", "check", "feedback/align.jsonl", "--json"]).done().json();
+    assert_eq!((&checked["n_masked"], &checked["n_pairs"]), (&n.into(), &(4 * n).into()));
     for line in &captions {
         let worse = line["worse"].as_array().unwrap();
         assert!(

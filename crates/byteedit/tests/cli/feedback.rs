@@ -38,6 +38,8 @@ fn an_editor_that_was_taught_by_rewards_edits() {
     let answer = bench.run(&PEFL).done();
     assert_eq!(answer.stdout, "run/model\n");
     assert!(answer.stderr.contains("step: 2 of 2, loss "), "{}", answer.stderr);
+    assert!(answer.stderr.contains("memory: a step is foretold to take "), "{}", answer.stderr);
+    assert_eq!(answer.stderr.contains(" GB that there are"), cfg!(target_os = "linux"), "{}", answer.stderr);
     let guard = value(&bench, "run/guard.json");
     assert_eq!((&guard["last_step"], &guard["stopped_early"]), (&2.into(), &false.into()));
     for key in ["held_out", "aesthetic", "alignment", "saturation", "denoising"] {

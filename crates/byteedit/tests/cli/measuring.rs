@@ -1,5 +1,6 @@
 //! `world`, `eval`, `bench` and `demo`.
 
+use std::env;
 use std::fs;
 
 use crate::workbench::{Workbench, is_partial, model};
@@ -40,6 +41,8 @@ fn an_evaluation_writes_what_it_prints() {
     let report = fs::read(bench.path("eval/report.json")).unwrap();
     let again = bench.run_tiny(&arguments).done();
     assert_eq!(again.stdout, table.stdout);
+    assert!(!table.stderr.contains("measured before"), "{}", table.stderr);
+    assert!(again.stderr.contains("all 8 samples were measured before"), "{}", again.stderr);
     assert!(fs::read(bench.path("eval/report.json")).unwrap() == report);
     assert!(bench.path("eval/report.json").is_file() && bench.path("eval/erase.png").is_file());
     let others = ["--out", "report", "--json", "--sampler", "euler-a", "--guidance", "2.5"];
@@ -51,6 +54,61 @@ fn an_evaluation_writes_what_it_prints() {
         serde_json::from_slice(&fs::read(bench.path("report/report.json")).unwrap()).unwrap();
     assert_eq!(written, json);
     assert!(!bench.files().iter().any(|path| is_partial(path)));
+}
+
+#[test]
+fn an_evaluation_goes_on_with_what_is_valid_still() {
+    let bench = Workbench::new();
+    let model = bench.model_copy("model");
+    let arguments = ["eval", "world", "--model", &model, "--steps", "1", "--samples", "3"];
+    let evaluate = |more: &[&str]| bench.run(&[&arguments[..], more].concat()).done();
+    let is_new = |stderr: &str| !stderr.contains("goes on after") && !stderr.contains("measured before");
+    let whole = evaluate(&[]);
+    let answers = fs::read_dir(bench.path("eval/answers")).unwrap().next().unwrap().unwrap().path();
+    let lines = fs::read_to_string(&answers).unwrap();
+    // The basis, and a batch of each section, of which a crash leaves two and a part.
+    assert_eq!(lines.lines().count(), 5);
+    let ends: Vec<usize> = lines.match_indices('\n').map(|(at, _)| at).collect();
+    fs::write(&answers, &lines[..ends[2] + 99]).unwrap();
+    let resumed = evaluate(&[]);
+    assert_eq!(resumed.stdout, whole.stdout);
+    assert!(resumed.stderr.contains("goes on after 6 samples"), "{}", resumed.stderr);
+    let read = |name: &str| fs::read(bench.path(name)).unwrap();
+    let sheet = read("eval/outpaint-free.png");
+    for other in [&["--seed", "1"][..], &["--guidance", "1.5"], &["--examples", "2"]] {
+        let answer = evaluate(other);
+        assert!(is_new(&answer.stderr), "{other:?}: {}", answer.stderr);
+    }
+    // Other kernels sum in another order.
+    let is_reference = env::var_os("BYTEEDIT_KERNELS").is_some_and(|choice| choice == "reference");
+    let other = if is_reference { "own" } else { "reference" };
+    let answer = bench.command(&arguments).env("BYTEEDIT_KERNELS", other).output().unwrap();
+    let stderr = String::from_utf8(answer.stderr).unwrap();
+    assert!(answer.status.success() && is_new(&stderr), "{stderr}");
+    // What is no weight counts too.
+    bench.write("model/notes.txt", "It is another model now.");
+    assert!(is_new(&evaluate(&[]).stderr));
+    fs::remove_file(bench.path("model/notes.txt")).unwrap();
+    let before = evaluate(&[]);
+    assert_eq!(before.stdout, whole.stdout);
+    assert!(before.stderr.contains("all 12 samples were measured before"), "{}", before.stderr);
+    assert!(read("eval/outpaint-free.png") == sheet);
+}
+
+#[test]
+fn results_within_the_folder_of_a_model_are_no_part_of_it() {
+    let bench = Workbench::new();
+    let model = bench.model_copy("model");
+    let twice = |arguments: &[&str], says: &str| {
+        let [first, second] = [0, 1].map(|_| bench.run(arguments).done());
+        assert_eq!(first.stdout, second.stdout);
+        assert!(!first.stderr.contains(says) && second.stderr.contains(says), "{}", second.stderr);
+    };
+    let world = ["eval", "world", "--model", &model, "--steps", "1", "--samples", "2", "--out", "model/eval"];
+    twice(&world, "all 8 samples were measured before");
+    let [one, two] = [("one", "1"), ("two", "2")].map(|(name, steps)| format!("{name}={model}@{steps}"));
+    let compare = ["eval", "compare", "--arm", &one, "--arm", &two, "--sections", "erase", "--samples", "2"];
+    twice(&[&compare[..], &["--out", "model/compare"]].concat(), "the arm two goes on after 2 answers");
 }
 
 #[test]

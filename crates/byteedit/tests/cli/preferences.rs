@@ -212,6 +212,23 @@ fn bad_lines_are_tolerated_up_to_a_number_and_always_listed() {
 }
 
 #[test]
+fn captions_are_checked_as_what_they_are() {
+    let bench = with_records(&[]);
+    let line = |image: &str, worse: &[&str]| json!({ "image": image, "better": "a cup", "worse": worse });
+    let lines = [line("0.png", &["a hat", "a duck"]), line("2.png", &["a hat"]), line("1.png", &[])];
+    bench.write("align.jsonl", lines.map(|line| format!("{line}\n")).concat());
+    let strict = bench.run(&["data", "check", "align.jsonl", "--skip-bad", "1"]);
+    refused(&strict, &["align.jsonl cannot be trained on"]);
+    let says =
+        ["3 records of 3 pictures", "jsonl:2: there is no file 2.png in .; ", "jsonl:3: worse is empty"];
+    assert!(says.iter().all(|part| strict.stdout.contains(part)), "{}", strict.stdout);
+    let report = bench.run(&["data", "check", "align.jsonl", "--skip-bad", "2", "--json"]).done().json();
+    assert_eq!((&report["n_pairs"], &report["problems"][0]["line"]), (&3.into(), &2.into()));
+    let scored = bench.run(&["data", "check", "align.jsonl", "--axis", "structure", "--skip-bad", "2"]);
+    refused(&scored, &["--axis is for scores, but align.jsonl holds captions"]);
+}
+
+#[test]
 fn what_a_format_cannot_do_is_said() {
     let bench = with_records(&[compared("a", "good")]);
     let out = |arguments: &[&str]| bench.run(&[&["data"][..], arguments, &["--out", "x"]].concat());

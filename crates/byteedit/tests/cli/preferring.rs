@@ -1,4 +1,4 @@
-//! `eval reward`, by a reward of random weights that sees pixels.
+//! `eval reward`, by rewards of random weights: one that sees pixels, and one that sees prompts.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::tiny_model;
 use crate::workbench::{Workbench, is_partial, mask, model, photo};
 
-/// A folder with the reward `seen` and six tasks, each of which compares the same two pictures.
+/// A folder with the rewards `seen` and `asked` and six tasks, each of which compares the same two pictures.
 fn bench() -> Workbench {
     let bench = Workbench::with_photo();
     let coherent = json!({
@@ -22,6 +22,7 @@ fn bench() -> Workbench {
     });
     let mut init = Init::seeded(&Device::flex(), 11);
     tiny_model::save::<CoherentNetwork>(&coherent, &bench.path(""), "seen", &mut init);
+    tiny_model::save_asked(&bench.path(""), "asked", &mut init);
     bench.png("0.png", &photo(40, 30));
     bench.png("1.png", &mask(40, 30, [0, 0, 20, 30]));
     let verdicts = ["good", "bad", "good", "good", "bad", "good"];
@@ -70,6 +71,19 @@ fn a_reward_is_measured_on_judged_preferences() {
         assert!((0.0..=1.0).contains(&mean), "{auc} is {mean}");
     }
     assert!(!bench.files().iter().any(|path| is_partial(path)));
+}
+
+#[test]
+fn a_prompt_of_which_the_end_is_not_read_is_named() {
+    let bench = bench();
+    let lines = fs::read_to_string(bench.path("records.jsonl")).unwrap();
+    bench.write("long.jsonl", lines.replace("a red apple", "a red apple a red apple a red apple"));
+    let warned = |file: &str, reward: &str| {
+        let answer = bench.run(&["eval", "reward", file, "--reward", reward]).done();
+        answer.stderr.contains("is longer than the 8 tokens that asked reads: its end changes nothing")
+    };
+    assert!(warned("long.jsonl", "asked") && !warned("records.jsonl", "asked"));
+    assert!(!warned("long.jsonl", "seen"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use burn::tensor::Device;
 use byteedit_nn::Init;
-use byteedit_reward::{CoherentNetwork, ImageRewardNetwork};
+use byteedit_reward::CoherentNetwork;
 use serde_json::{Value, json};
 
 use crate::tiny_model;
@@ -20,22 +20,9 @@ fn bench() -> Workbench {
         },
         "side": 8,
     });
-    let text = json!({
-        "vocab_size": 16, "max_position_embeddings": 8, "hidden_size": 8, "encoder_hidden_size": 8,
-        "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-    });
-    let vision = json!({
-        "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "image_size": 8, "patch_size": 4,
-    });
-    let image_reward = json!({
-        "blip_config": { "text_config": text, "vision_config": vision }, "mlp_widths": [8, 8, 4, 4],
-        "max_length": 8, "standardisation": { "mean": 0.0, "std": 1.0 },
-    });
     let (folder, mut init) = (bench.path(""), Init::seeded(&Device::flex(), 11));
     tiny_model::save::<CoherentNetwork>(&coherent, &folder, "seen", &mut init);
-    tiny_model::save::<ImageRewardNetwork>(&image_reward, &folder, "asked", &mut init);
-    bench.write("asked/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nred\napple\n");
+    tiny_model::save_asked(&folder, "asked", &mut init);
     fs::create_dir(bench.path("none")).unwrap();
     bench
 }

@@ -12,6 +12,7 @@ use byteedit_models::text::CLIPTextModel;
 use byteedit_models::unet::UNet2DConditionModel;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_nn::Init;
+use byteedit_reward::ImageRewardNetwork;
 use byteedit_train::vocabulary::{VocabularyConfig, train_vocabulary};
 use serde_json::{Value, json};
 
@@ -42,6 +43,24 @@ pub(crate) fn write(folder: &Path) {
 pub(crate) fn save<C: Component>(config: &Value, folder: &Path, part: &str, init: &mut Init) {
     let component = C::from_config(&C::parse_config(&config.to_string()).unwrap(), init);
     save_component(&component, &folder.join(part), Precision::F16, &BTreeMap::new()).unwrap();
+}
+
+/// Writes a reward of random weights that sees prompts as the folder `part`. It knows three words and reads 8 tokens.
+pub(crate) fn save_asked(folder: &Path, part: &str, init: &mut Init) {
+    let text_config = json!({
+        "vocab_size": 16, "max_position_embeddings": 8, "hidden_size": 8, "encoder_hidden_size": 8,
+        "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    });
+    let vision_config = json!({
+        "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "image_size": 8, "patch_size": 4,
+    });
+    let image_reward = json!({
+        "blip_config": { "text_config": text_config, "vision_config": vision_config },
+        "mlp_widths": [8, 8, 4, 4], "max_length": 8, "standardisation": { "mean": 0.0, "std": 1.0 },
+    });
+    save::<ImageRewardNetwork>(&image_reward, folder, part, init);
+    text(folder, &format!("{part}/vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nred\napple\n");
 }
 
 fn text(folder: &Path, file: &str, content: &str) {

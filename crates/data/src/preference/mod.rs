@@ -53,9 +53,10 @@ mod validate;
 mod verdict;
 mod wire;
 
+pub use crate::problem::Problem;
 pub use jsonl::{Numbered, Reader, read, write};
 pub use pairs::{Pair, PairSet, Tie, Triplet};
 pub use record::{Axis, Candidate, Gsb, Judgement, PreferenceRecord, SCORES, Scores, Source};
-pub use report::{Problem, Report};
+pub use report::Report;
 pub use skipped::{SkipBad, Skipped};
 pub use validate::validate;

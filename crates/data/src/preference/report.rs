@@ -6,20 +6,12 @@ use serde::Serialize;
 
 use super::verdict::Verdict;
 use super::{Axis, PairSet, PreferenceRecord};
+use crate::problem::{self, Problem};
 use crate::world::Task;
 
 /// From so many decided records on, a file in which one position always wins is called one-sided: by
 /// chance, one of pairs would be in 1 case of 128.
 const MIN_DECIDED: usize = 8;
-
-/// Something wrong with a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// Line in the file, counted from 1; `None` where it concerns the file as a whole.
-    pub line: Option<usize>,
-    /// What is wrong, with the value, the limit and the remedy.
-    pub reason: String,
-}
 
 /// What a file holds, and everything that is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -60,10 +52,7 @@ impl Report {
 
     /// Whether nothing is wrong but for at most `limit` bad lines, which a [`Reader`](super::Reader) may skip.
     pub fn is_sound_but_for(&self, limit: usize) -> bool {
-        let mut lines: Vec<_> = self.problems.iter().map(|problem| problem.line).collect();
-        // All problems of one line stand together.
-        lines.dedup();
-        lines.len() <= limit && lines.iter().all(Option::is_some)
+        problem::are_lines_up_to(limit, &self.problems)
     }
 
     /// Adds `record`, whose problems are for others to list.
@@ -137,12 +126,6 @@ impl fmt::Display for Report {
             self.n_wins_by_position.iter().map(|&wins| format!("{:.2}", wins as f64 / n_decided as f64));
         let shares = shares.collect::<Vec<_>>().join(", ");
         writeln!(f, "{} pairs, {} ties; wins by position: {shares}", self.n_pairs, self.n_ties)?;
-        for Problem { line, reason } in &self.problems {
-            match line {
-                Some(line) => writeln!(f, "{}:{line}: {reason}", self.path)?,
-                None => writeln!(f, "{}: {reason}", self.path)?,
-            }
-        }
-        Ok(())
+        problem::list(f, &self.path, &self.problems)
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::jsonl::Lines;
 use super::{Axis, Problem, Report};
-use crate::Result;
+use crate::{Result, problem};
 
 /// Reads all of `path` and says what it holds and what is wrong with it; scores count on `axis`.
 ///
@@ -16,7 +16,6 @@ use crate::Result;
 /// [`DataError::Io`](crate::DataError::Io) if the file cannot be read. What is wrong with its lines is in
 /// the report.
 pub fn validate(path: &Path, axis: Axis) -> Result<Report> {
-    let root = path.parent().unwrap_or(Path::new(""));
     let mut report = Report { path: path.display().to_string(), ..Report::default() };
     let mut annotators = BTreeSet::new();
     let mut seen: HashMap<(String, Option<String>), usize> = HashMap::new();
@@ -31,9 +30,7 @@ pub fn validate(path: &Path, axis: Axis) -> Result<Report> {
             }
         };
         record.problems().into_iter().for_each(&mut add);
-        for file in record.files().filter(|file| !file.is_empty() && !root.join(file).is_file()) {
-            add(format!("there is no file {file} in {}; paths are relative to the file", root.display()));
-        }
+        record.files().filter_map(|file| problem::of_absent(file, path)).for_each(&mut add);
         let key = (record.task_id.clone(), record.annotator.clone());
         if let Some(first) = seen.get(&key) {
             let by = record.annotator.as_deref().unwrap_or("nobody named");

@@ -20,7 +20,7 @@ pub struct Arm<'a> {
     /// What tells its editor from all others besides the [hash of its weights](Editor::identity), such as a hash of its
     /// files: answers that were kept of another are not used.
     pub fingerprint: String,
-    /// Where it computes, as far as that changes what it paints: answers that were kept of another device are not used.
+    /// Where it computes and how, as far as that changes what it paints: answers that were kept of another are not used.
     pub device: String,
     /// How it is asked to.
     pub settings: ArmSettings,

@@ -10,7 +10,7 @@ use byteedit_image::UnitImage;
 use super::answered::{Answered, Scores, Yardsticks};
 use super::arm::{Arm, REFERENCE};
 use super::config::CompareConfig;
-use super::kept::{Answer, Kept, Shown, key};
+use super::kept::{Answer, Kept};
 use super::report::{CompareSheet, SectionComparison, ShownCase};
 use super::sheet::sheet;
 use super::summary::{Measurements, arm_figures, bands, pair_figures};
@@ -19,6 +19,7 @@ use crate::case::Case;
 use crate::error::Result;
 use crate::gallery::{drawn, with_hole};
 use crate::judging::diversity;
+use crate::kept::KeptPicture;
 use crate::metric::Metric;
 use crate::painter::Painter;
 use crate::section::Section;
@@ -80,7 +81,7 @@ impl<'a> Contest<'a> {
 
     /// Has all arms answer the next cases, but for what they have answered before.
     pub(super) fn batch(&mut self, cases: &[Case], kept: &mut Kept) -> Result<()> {
-        let keys: Vec<String> = cases.iter().map(key).collect();
+        let keys: Vec<String> = cases.iter().map(Case::key).collect();
         let mut answers = Vec::with_capacity(self.arms.len());
         for place in 0..self.arms.len() {
             let mut of_arm = if let Some(of_arm) = kept.answers(place, self.section, &keys) {
@@ -94,7 +95,7 @@ impl<'a> Contest<'a> {
             for at in (0..cases.len()).filter(|&at| self.is_shown(at)) {
                 if of_arm[at].picture.is_none() {
                     let case = slice::from_ref(&cases[at]);
-                    of_arm[at].picture = self.arms[place].painter.with_seeds(case, 0)?.pop().map(Shown);
+                    of_arm[at].picture = self.arms[place].painter.with_seeds(case, 0)?.pop().map(KeptPicture);
                     kept.add(place, self.section, &keys[at..=at], &of_arm[at..=at])?;
                 }
             }
@@ -127,7 +128,7 @@ impl<'a> Contest<'a> {
                 answered.metrics.extend(self.diversity(painter, case, &picture, again)?);
             }
             let repeated = again.map(|picture| yardsticks.scores(section, case, picture).map(nine_digits));
-            let picture = self.is_shown(at).then_some(Shown(picture));
+            let picture = self.is_shown(at).then_some(KeptPicture(picture));
             answers.push(Answer { answered: answered.rounded(), repeated, seconds, picture });
         }
         Ok(answers)
@@ -161,7 +162,7 @@ impl<'a> Contest<'a> {
             }
             let asked = with_hole(&case.input, &case.edit_mask);
             let pictures = answers.iter().filter_map(|of_arm| of_arm[at].picture.as_ref());
-            let pictures = pictures.map(|Shown(picture)| picture.clone());
+            let pictures = pictures.map(|KeptPicture(picture)| picture.clone());
             self.rows.push([asked].into_iter().chain(pictures).chain([case.truth.clone()]).collect());
             self.shown.push(ShownCase { sample: case.index, prompt: case.prompt.clone() });
         }

@@ -141,6 +141,11 @@ impl Judged {
         &self.skipped
     }
 
+    /// What was asked for, record by record.
+    pub fn prompts(&self) -> impl Iterator<Item = &str> {
+        self.cases.iter().map(|case| case.record.prompt.as_str())
+    }
+
     /// The folder that paths are relative to.
     pub(super) fn root(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))

@@ -43,6 +43,10 @@ impl Reward for Brightness {
         false
     }
 
+    fn n_parameters(&self) -> usize {
+        0
+    }
+
     fn score(&self, shown: &Shown) -> Result<Tensor<1>> {
         let [batch, channels, height, width] = shown.pixels().dims();
         let pixels = shown.pixels().reshape([batch, channels * height * width]);

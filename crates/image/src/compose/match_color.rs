@@ -48,7 +48,7 @@ pub fn match_color(
 
     let mut offset: Vec<f32> = generated.data().iter().zip(source.data()).map(|(g, s)| g - s).collect();
     smooth_in_band(&mut offset, &in_band, size, (band as usize / 2).max(1));
-    multigrid::extend_harmonically(&mut offset, CHANNELS, edit_mask);
+    multigrid::extend_harmonically(&mut offset, edit_mask);
     matched.data_mut().iter_mut().zip(&offset).for_each(|(value, offset)| *value -= offset);
     Ok(matched)
 }

@@ -11,12 +11,19 @@ use burn_dispatch::DispatchDevice;
 use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
 use crate::attention::{merge_heads, split_heads};
 
-/// Whether `x` is f32 on the CPU backend, with or without autodiff, and the kernels are wanted: with
-/// `BYTEEDIT_KERNELS=reference` in the environment they are not.
-pub(super) fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
+/// Whether the kernels are wanted where there are any: with `BYTEEDIT_KERNELS=reference` in the environment
+/// they are not.
+pub fn are_wanted() -> bool {
     static WANTED: LazyLock<bool> =
         LazyLock::new(|| std::env::var_os("BYTEEDIT_KERNELS").is_none_or(|choice| choice != "reference"));
-    *WANTED && x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
+    *WANTED
+}
+
+/// Whether `x` is f32 on the CPU backend, with or without autodiff, and the kernels are wanted.
+pub(super) fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
+    are_wanted()
+        && x.dtype() == DType::F32
+        && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 /// The extents of `x`, none of which may be 0: the kernels divide their work by them.

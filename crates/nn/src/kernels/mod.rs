@@ -1,6 +1,6 @@
 //! CPU fast paths for the operations in which a diffusion network spends its time.
 //!
-//! Each function here has two bodies: a kernel of our own for f32 on the Flex backend, with its own
+//! Each operation here has two bodies: a kernel of our own for f32 on the Flex backend, with its own
 //! gradient, and a `*_reference` of ordinary tensor operations for everything else (GPUs, f64), which
 //! is also what the tests hold the kernel against. Callers see one function and no backend.
 //!
@@ -17,7 +17,7 @@ mod strips;
 mod update;
 
 pub use functions::{
-    attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
+    are_wanted, attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
     group_norm_reference, layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu,
     quick_gelu_reference, shifted_group_norm_silu, shifted_group_norm_silu_reference,
 };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use byteedit_models::store::load_component;
 
@@ -52,6 +53,10 @@ impl Reward for CoherentReward {
 
     fn sees_mask(&self) -> bool {
         self.region == Region::Mask
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.network.num_params()
     }
 
     fn pixel_scores(&self, shown: &Shown) -> Option<Tensor<4>> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use byteedit_models::Component;
 use byteedit_models::store::{component_from_file, load_component};
@@ -111,6 +112,10 @@ impl Reward for ImageReward {
 
     fn sees_mask(&self) -> bool {
         self.network.config().region == Region::Mask
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.network.num_params()
     }
 
     fn log_odds_scale(&self) -> f64 {

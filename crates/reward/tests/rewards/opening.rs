@@ -9,8 +9,8 @@ use byteedit_models::Component;
 use byteedit_models::store::{Precision, save_component};
 use byteedit_nn::Init;
 use byteedit_reward::{
-    ClipPair, CoherentNetwork, ImageRewardNetwork, Reward, RewardError, ScoreMlp, ScoreMlpConfig, Shown,
-    load_network, open, open_files,
+    ClipPair, CoherentNetwork, ImageRewardNetwork, PickScore, Reward, RewardError, ScoreMlp, ScoreMlpConfig,
+    Shown, Standardisation, Standardised, load_network, open, open_files,
 };
 use byteedit_testing::{TempDir, assert_close, case_dir, tol};
 
@@ -128,6 +128,34 @@ fn a_reward_from_memory_is_the_one_from_its_folder() {
             open_files("built-in", &files[..1], &device).err().expect("most is missing").to_string();
         assert!(message.contains("reward built-in holds: there is no "), "{message}");
     }
+}
+
+/// How many bytes of numbers a safetensors file has behind its header.
+fn data_bytes(path: &Path) -> usize {
+    let bytes = fs::read(path).expect("it is there");
+    let n_header = u64::from_le_bytes(*bytes.first_chunk().expect("its header has a length"));
+    bytes.len() - 8 - n_header as usize
+}
+
+#[test]
+fn a_reward_knows_how_many_numbers_it_has() {
+    let n_of = |folder: &TempDir| opened(folder.path()).n_parameters();
+    for folder in [image_reward_folder(), coherent_folder()] {
+        assert_eq!(data_bytes(&folder.path().join("model.safetensors")), 4 * n_of(&folder));
+    }
+    let (folder, weights) = (clip_folder(), case_dir!("clip_rewards"));
+    let (path, n_of_clip) = (folder.path(), n_of(&folder));
+    // This one is in 16 bits.
+    assert_eq!(data_bytes(&path.join("model.safetensors")), 2 * n_of_clip);
+    let pick_score = PickScore::load(path, &Device::default()).expect("the folder is complete");
+    let standardised = Standardised::new(pick_score, Standardisation { mean: 20.0, std: 2.0 });
+    assert_eq!(standardised.n_parameters(), n_of_clip);
+    copy(&weights, "HPS.pt", path, "HPS_v2.1_compressed.pt");
+    assert_eq!((opened(path).name(), n_of(&folder)), ("hps", n_of_clip));
+    fs::remove_file(path.join("HPS_v2.1_compressed.pt")).expect("it is there");
+    copy(&weights, "aesthetic_v1.pth", path, "sa_0_4_vit_l_14_linear.pth");
+    // A weight for each of ten features, and a bias.
+    assert_eq!(n_of(&folder), n_of_clip + 11);
 }
 
 /// What a trainer is to go on with, or a text encoder to be looked through.

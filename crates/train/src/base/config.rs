@@ -135,7 +135,8 @@ impl DenoisingLossConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaseValidationConfig {
-    /// Fixed pairs, each with its own fixed noise and timestep; a multiple of 4.
+    /// Fixed pairs that are held out, each with its own fixed noise and timestep; a multiple of 4. Beside them up to 64 of
+    /// the pool and as many of the training split that are not in it.
     pub n_samples: usize,
 }
 
@@ -184,7 +185,8 @@ impl BaseRunConfig {
             "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
             "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
             "block_out_channels": [80, 192], "layers_per_block": 1, "norm_num_groups": 16,
-            "cross_attention_dim": 128, "attention_head_dim": [2, 6]}"#;
+            "cross_attention_dim": 128, "attention_head_dim": [2, 6],
+            "addition_embed_type": "text", "addition_embed_type_num_heads": 4}"#;
         let text_encoder = r#"{"vocab_size": 1000, "hidden_size": 128, "intermediate_size": 512,
             "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 16}"#;
         let schedule = NoiseScheduleConfig {
@@ -204,14 +206,14 @@ impl BaseRunConfig {
             schedule,
             hole: Hole::Guess,
             data: PairConfig::mini(),
-            pool: PoolConfig { capacity: 20_000, n_initial: 4000, uses_per_sample: 8.0 },
+            pool: PoolConfig { capacity: 40_000, n_initial: 3200, uses_per_sample: 2.0 },
             loss: DenoisingLossConfig {
                 caption_dropout: 0.0,
                 weighting: LossWeighting::MinSnrPlusOne(20.0),
                 offset_noise: 0.0,
                 weight_outside: 0.1,
                 channel_gain_power: 0.5,
-                timestep_shift: 4.0,
+                timestep_shift: 6.0,
             },
             validation: BaseValidationConfig { n_samples: 256 },
             samples: SamplesConfig {
@@ -226,7 +228,11 @@ impl BaseRunConfig {
                 n_steps: 20_000,
                 batch_size: 32,
                 n_accumulate: 1,
-                learning_rate: LrSchedule { peak: 1e-3, warmup_steps: 100, decay: Decay::Constant },
+                learning_rate: LrSchedule {
+                    peak: 1e-3,
+                    warmup_steps: 40,
+                    decay: Decay::Cosine { floor: 0.03 },
+                },
                 optimizer: AdamWConfig::default(),
                 muon: Some(MuonConfig::default()),
                 max_grad_norm: 1.0,

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::batch::Batch;
 use super::draw::{Draw, Draws};
 use super::samples::{Painting, write_samples};
-use super::validation::Validation;
+use super::validation::{ByHeart, Validation};
 use super::weights::LatentWeights;
 use super::{BaseModel, BaseRunConfig};
 use crate::latents::{Encoder, LatentPool};
@@ -33,6 +33,7 @@ pub(super) struct Denoising<'a> {
     loss: DenoisingLoss,
     pool: LatentPool<'a>,
     validation: Validation,
+    by_heart: ByHeart,
     empty_ids: Vec<u32>,
     device: &'a Device,
 }
@@ -52,6 +53,7 @@ impl<'a> Denoising<'a> {
         let (pairs, hole, seed) = (&config.data, config.hole, config.training.seed);
         let encoder = Encoder { source, pairs, hole, seed, vae, tokenizer, device: device.clone() };
         let validation = Validation::new(&encoder, &schedule, config.validation.n_samples)?;
+        let by_heart = ByHeart::new(&encoder, &schedule, config.validation.n_samples)?;
         let weights = LatentWeights::new(&config.loss, validation.gains(), device);
         let pool = LatentPool::open(config.pool, encoder, &folder.join("pool.bin"), origin(config))?;
         let draws = Draws {
@@ -62,7 +64,7 @@ impl<'a> Denoising<'a> {
             caption_dropout: config.loss.caption_dropout,
         };
         let loss = DenoisingLoss { schedule, weighting: config.loss.weighting, weights };
-        Ok(Self { config, draws, loss, pool, validation, empty_ids, device })
+        Ok(Self { config, draws, loss, pool, validation, by_heart, empty_ids, device })
     }
 
     fn noise(&self, first: u64, shape: [usize; 4]) -> Tensor<4> {
@@ -148,7 +150,10 @@ impl Objective for Denoising<'_> {
     }
 
     fn validate(&self, model: &BaseModel) -> Result<BTreeMap<String, f64>> {
-        Ok(self.validation.measure(model, self.loss.schedule.prediction(), self.device))
+        let (prediction, gains) = (self.loss.schedule.prediction(), self.validation.gains());
+        let mut values = self.validation.measure(model, prediction, self.device);
+        values.extend(self.by_heart.measure(model, prediction, gains, self.device));
+        Ok(values)
     }
 
     fn sample(&self, model: &BaseModel, path: &Path) -> Result<()> {

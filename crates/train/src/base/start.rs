@@ -10,7 +10,6 @@ use burn::tensor::{Device, Tensor};
 use byteedit_edit::{Hole, ModelCard};
 use byteedit_models::Component;
 use byteedit_models::store::load_component;
-use byteedit_models::text::CLIPTextModel;
 use byteedit_models::tokenizer::{ClipTokenizer, TokenizerFiles};
 use byteedit_models::unet::{UNet2DConditionConfig, UNet2DConditionModel};
 use byteedit_models::vae::AutoencoderKL;
@@ -66,7 +65,7 @@ impl Start {
                 config.text_encoder = earlier.text_encoder;
                 config.provenance.init_unet_sha256 = earlier.provenance.init_unet_sha256;
             } else {
-                let (model, sha256) = load_model(init, device)?;
+                let (model, sha256) = (load_model(init, device)?, unet_sha256(init)?);
                 config.unet = model.unet.config().clone();
                 config.text_encoder = model.text_encoder.config().clone();
                 note = Some(warm_start_note(init, &sha256));
@@ -121,12 +120,17 @@ fn warm_run(folder: &Path) -> Result<Option<BaseRunConfig>> {
     Ok(Some(BaseRunConfig::of_run(folder)?).filter(|earlier| earlier.provenance.init_unet_sha256.is_some()))
 }
 
-/// The networks of a model folder, and the SHA-256 of the U-Net's weight file.
-pub(crate) fn load_model(folder: &Path, device: &Device) -> Result<(BaseModel, String)> {
-    let unet: UNet2DConditionModel = load_component(&folder.join("unet"), device)?;
-    let text_encoder: CLIPTextModel = load_component(&folder.join("text_encoder"), device)?;
-    let sha256 = file_sha256(&folder.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE))?;
-    Ok((BaseModel { unet, text_encoder }, sha256))
+/// The networks of a model folder.
+pub(crate) fn load_model(folder: &Path, device: &Device) -> Result<BaseModel> {
+    Ok(BaseModel {
+        unet: load_component(&folder.join("unet"), device)?,
+        text_encoder: load_component(&folder.join("text_encoder"), device)?,
+    })
+}
+
+/// SHA-256 of the U-Net's weight file in a model folder.
+fn unet_sha256(folder: &Path) -> Result<String> {
+    file_sha256(&folder.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE))
 }
 
 /// A warning if the model in `init` was trained on other latents than those of `vae`, whose decoder may be another.

@@ -1,4 +1,5 @@
-//! The held-out loss: fixed pairs, fixed noise, timesteps spread evenly, averaged weights.
+//! The loss on fixed pairs, with fixed noise and timesteps spread evenly, by averaged weights: on held-out pairs, and on
+//! pairs of the training split that were or were not trained on, whose difference is what was learned by heart.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ use crate::vae::picture_response;
 
 /// Pairs that are evaluated at once.
 const BATCH: usize = 32;
+/// Most pairs of each kind that tell what was learned by heart; a multiple of 4.
+const BY_HEART: usize = 64;
 /// Pictures on which the decoder's gains are measured.
 const GAIN_PICTURES: usize = 8;
 /// The squared error in `v`, whatever the network predicts; held down where there is hardly any noise.
@@ -24,11 +27,65 @@ const IN_V: LossWeighting = LossWeighting::MinSnrPlusOne(20.0);
 /// Pairs and noise are the same in every run, so that runs can be compared.
 const SEED: u64 = 0;
 
-/// Held-out pairs with their noise levels.
-pub(crate) struct Validation {
+/// Pairs of one kind with their noise levels.
+struct FixedPairs {
     samples: Vec<CachedSample>,
     levels: Vec<NoiseLevel>,
     geometry: Geometry,
+}
+
+/// The two errors of each pair, in `v` whatever the network predicts.
+struct Errors {
+    /// Over all latents.
+    all: Vec<f64>,
+    /// Under the mask alone, channels weighted by the decoder's gain.
+    inside: Vec<f64>,
+}
+
+impl FixedPairs {
+    /// Encodes the first `n` pairs of a split and a seed.
+    fn new(
+        encoder: &Encoder<'_>,
+        schedule: &NoiseSchedule,
+        split: Split,
+        seed: u64,
+        n: usize,
+    ) -> Result<Self> {
+        let mut samples = Vec::with_capacity(n);
+        while samples.len() < n {
+            let batch = BATCH.min(n - samples.len());
+            samples.extend(encoder.samples(split, seed, samples.len() as u64, batch)?);
+        }
+        let n_timesteps = schedule.alpha_bars().len();
+        let levels = (0..n).map(|i| schedule.level(timestep(i, n, n_timesteps))).collect::<Result<_, _>>()?;
+        Ok(Self { samples, levels, geometry: encoder.geometry() })
+    }
+
+    fn errors(&self, model: &BaseModel, prediction: Prediction, gains: &[f64], device: &Device) -> Errors {
+        let pixels = LatentWeights::of_pixels_inside(gains, device);
+        let (mut all, mut inside) = (Vec::with_capacity(self.samples.len()), Vec::new());
+        for (samples, levels) in self.samples.chunks(BATCH).zip(self.levels.chunks(BATCH)) {
+            let items: Vec<_> = samples.iter().map(|sample| (sample, sample.ids.as_slice())).collect();
+            let batch = Batch::gather(&items, self.geometry, device);
+            let noise = normal(SEED, Use::Validation, all.len() as u64, batch.latents.dims(), device);
+            let x_t = add_noise(batch.latents.clone(), noise.clone(), levels);
+            let target = prediction.target(batch.latents.clone(), noise, levels);
+            let output = batch.predict(model, x_t, levels);
+            let places = pixels.of(batch.edit_mask.clone());
+            let in_v = |errors: Tensor<1>| {
+                let errors = numbers(errors).into_iter().zip(levels);
+                errors.map(|(error, level)| error * IN_V.weight(prediction, *level)).collect::<Vec<_>>()
+            };
+            all.extend(in_v(mse_per_item(output.clone(), target.clone())));
+            inside.extend(in_v(weighted_mse_per_item(output, target, places)));
+        }
+        Errors { all, inside }
+    }
+}
+
+/// Held-out pairs and the decoder's answer to them.
+pub(crate) struct Validation {
+    pairs: FixedPairs,
     /// How strongly the decoder answers to each channel.
     gains: Vec<f64>,
 }
@@ -36,19 +93,12 @@ pub(crate) struct Validation {
 impl Validation {
     /// Encodes `n` pairs of the validation split.
     pub(crate) fn new(encoder: &Encoder<'_>, schedule: &NoiseSchedule, n: usize) -> Result<Self> {
-        let mut samples = Vec::with_capacity(n);
-        while samples.len() < n {
-            let batch = BATCH.min(n - samples.len());
-            samples.extend(encoder.samples(Split::Validation, SEED, samples.len() as u64, batch)?);
-        }
-        let n_timesteps = schedule.alpha_bars().len();
-        let levels = (0..n).map(|i| schedule.level(timestep(i, n, n_timesteps))).collect::<Result<_, _>>()?;
-        let geometry = encoder.geometry();
+        let pairs = FixedPairs::new(encoder, schedule, Split::Validation, SEED, n)?;
         let items: Vec<_> =
-            samples.iter().take(GAIN_PICTURES).map(|sample| (sample, sample.ids.as_slice())).collect();
-        let latents = Batch::gather(&items, geometry, &encoder.device).latents;
+            pairs.samples.iter().take(GAIN_PICTURES).map(|sample| (sample, sample.ids.as_slice())).collect();
+        let latents = Batch::gather(&items, pairs.geometry, &encoder.device).latents;
         let gains = picture_response(&encoder.vae, &latents).diagonal().iter().copied().collect();
-        Ok(Self { samples, levels, geometry, gains })
+        Ok(Self { pairs, gains })
     }
 
     /// How strongly the decoder answers to each channel, on held-out pictures.
@@ -65,24 +115,39 @@ impl Validation {
         prediction: Prediction,
         device: &Device,
     ) -> BTreeMap<String, f64> {
-        let pixels = LatentWeights::of_pixels_inside(&self.gains, device);
-        let (mut errors, mut inside) = (Vec::with_capacity(self.samples.len()), Vec::new());
-        for (samples, levels) in self.samples.chunks(BATCH).zip(self.levels.chunks(BATCH)) {
-            let items: Vec<_> = samples.iter().map(|sample| (sample, sample.ids.as_slice())).collect();
-            let batch = Batch::gather(&items, self.geometry, device);
-            let noise = normal(SEED, Use::Validation, errors.len() as u64, batch.latents.dims(), device);
-            let x_t = add_noise(batch.latents.clone(), noise.clone(), levels);
-            let target = prediction.target(batch.latents.clone(), noise, levels);
-            let output = batch.predict(model, x_t, levels);
-            let places = pixels.of(batch.edit_mask.clone());
-            let in_v = |errors: Tensor<1>| {
-                let errors = numbers(errors).into_iter().zip(levels);
-                errors.map(|(error, level)| error * IN_V.weight(prediction, *level)).collect::<Vec<_>>()
-            };
-            errors.extend(in_v(mse_per_item(output.clone(), target.clone())));
-            inside.extend(in_v(weighted_mse_per_item(output, target, places)));
-        }
-        by_quarter("loss", &errors).chain(by_quarter("inside", &inside)).collect()
+        let errors = self.pairs.errors(model, prediction, &self.gains, device);
+        by_quarter("loss", &errors.all).chain(by_quarter("inside", &errors.inside)).collect()
+    }
+}
+
+/// Pairs of the training split: how much better the network does what it has seen than what it could have.
+pub(super) struct ByHeart {
+    /// The pool's first.
+    seen: FixedPairs,
+    /// Of another seed: the same objects and photographs, put together otherwise.
+    unseen: FixedPairs,
+}
+
+impl ByHeart {
+    /// Encodes up to 64 of `n` pairs of each kind; the pool is to begin with as many.
+    pub(super) fn new(encoder: &Encoder<'_>, schedule: &NoiseSchedule, n: usize) -> Result<Self> {
+        let pairs = |seed| FixedPairs::new(encoder, schedule, Split::Train, seed, n.min(BY_HEART));
+        Ok(Self { seen: pairs(encoder.seed)?, unseen: pairs(!encoder.seed)? })
+    }
+
+    /// `inside_seen` and `inside_unseen`: the error under the mask as [`Validation::measure`] has it. An unseen one that
+    /// is far above the seen one says that the pool is too small or its samples are used too often.
+    pub(super) fn measure(
+        &self,
+        model: &BaseModel,
+        prediction: Prediction,
+        gains: &[f64],
+        device: &Device,
+    ) -> [(String, f64); 2] {
+        [("inside_seen", &self.seen), ("inside_unseen", &self.unseen)].map(|(name, pairs)| {
+            let inside = pairs.errors(model, prediction, gains, device).inside;
+            (name.to_owned(), inside.iter().sum::<f64>() / inside.len() as f64)
+        })
     }
 }
 

@@ -25,7 +25,6 @@ pub use config::{ClassifierLossConfig, ClassifierRunConfig, GlimpseConfig};
 use self::exam::{Exam, accuracy, accuracy_by_label, glimpses, label_of};
 use self::objective::Naming;
 use crate::files::{hex, write_json};
-use crate::named::with_parameters;
 use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
 use crate::progress::Outcome;
 use crate::run::{Checkpoint, RunFolder};
@@ -87,7 +86,7 @@ where
     let state = Checkpoint::newest_of_run(folder, device)?;
     let blank = C::from_config(&config.network, &mut Init::blank(device));
     let making = making(&config, role, state.header.step);
-    Ok(save_component(&with_parameters(blank, &state.ema), out, Precision::F16, &making)?)
+    Ok(save_component(&state.averaged(blank, folder)?, out, Precision::F16, &making)?)
 }
 
 /// How a component was made, for the header of its weights.

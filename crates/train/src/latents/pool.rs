@@ -28,7 +28,9 @@ pub struct PoolConfig {
     pub capacity: u64,
     /// Samples encoded before the first step, a multiple of 16.
     pub n_initial: u64,
-    /// Pictures trained on for each fresh sample: how often a sample is seen on average.
+    /// Pictures trained on for each fresh sample: how often a sample is seen on average. A network of nine million
+    /// parameters knows five thousand samples by heart after eight to twelve uses of each, and paints no better for it;
+    /// `inside_seen` and `inside_unseen` in the log tell.
     pub uses_per_sample: f64,
 }
 

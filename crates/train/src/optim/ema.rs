@@ -4,7 +4,7 @@
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::named::{NamedTensors, parameters_of, with_parameters};
+use crate::named::{NamedTensors, parameters_of, with_some_parameters};
 use crate::{Result, TrainError};
 
 /// How slowly the average follows the weights.
@@ -40,7 +40,7 @@ impl EmaConfig {
 pub struct Ema {
     /// How it follows.
     pub config: EmaConfig,
-    /// The averages, `[n_elements]` each.
+    /// The averages, `[n_elements]` each, of the parameters that learn.
     pub shadow: NamedTensors,
 }
 
@@ -50,9 +50,9 @@ impl Ema {
         Self { config, shadow: parameters_of(module) }
     }
 
-    /// `module` without a gradient tape and with the averaged weights.
+    /// `module` without a gradient tape and with the averaged weights; one without an average is as it is.
     pub fn averaged<M: Module>(&self, module: &M) -> M {
-        with_parameters(module.valid(), &self.shadow)
+        with_some_parameters(module.valid(), &self.shadow)
     }
 }
 
@@ -109,6 +109,14 @@ mod tests {
             lack *= config.decay_at(step);
         }
         assert!((f64::from(value(&ema.averaged(&one(7.0)))) - (1.0 - lack)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_has_no_average_is_as_it_is() {
+        let mut ema = Ema::new(EmaConfig { decay: 0.5 }, &one(1.0));
+        ema.shadow.clear();
+        let averaged = ema.averaged(&one(7.0));
+        assert!((value(&averaged) - 7.0).abs() < f32::EPSILON && !averaged.weight.val().is_tracked());
     }
 
     #[test]

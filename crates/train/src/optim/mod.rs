@@ -15,4 +15,5 @@ pub use ema::{Ema, EmaConfig};
 pub use gradients::Gradients;
 pub use lr::{Decay, LrSchedule};
 pub use muon::MuonConfig;
+pub(crate) use optimizer::n_kept;
 pub use optimizer::{Optimizer, ParameterState, StepSize};

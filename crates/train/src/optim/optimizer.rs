@@ -59,6 +59,11 @@ pub(super) struct Step {
     pub(super) average_decay: f64,
 }
 
+/// Numbers that a parameter's rule keeps for each of its own: two moments, or a sum alone where it is Muon.
+pub(crate) fn n_kept(muon: Option<MuonConfig>, name: &str, shape: &[usize]) -> usize {
+    if muon.is_some() && muon::takes(name, shape) { 1 } else { 2 }
+}
+
 impl Optimizer {
     /// An optimiser that has not made a step.
     pub fn new(adamw: AdamWConfig, muon: Option<MuonConfig>) -> Self {

@@ -5,6 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use byteedit_data::MaskStrategy;
+use byteedit_data::mask::InstanceMasks;
+use byteedit_data::world::Poses;
 use byteedit_edit::Hole;
 use byteedit_models::lora::LoraConfig;
 use byteedit_nn::Tape;
@@ -39,8 +42,9 @@ pub struct PeflRunConfig {
     #[serde(default)]
     pub trains_text_encoder: bool,
     /// Low-rank branches that learn in the place of the U-Net's own weights. The paper trains all of these; with branches
-    /// a run has moments for hundreds of thousands of numbers where the U-Net has hundreds of millions, and leaves a file of
-    /// a few megabytes beside the model, `lora/pytorch_lora_weights.safetensors`. Left out, the weights learn.
+    /// a run has moments for hundreds of thousands of numbers where the U-Net has hundreds of millions, states of a few
+    /// megabytes, and leaves a file as small beside the model, `lora/pytorch_lora_weights.safetensors`. Left out, the weights
+    /// learn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
     /// Whether the parts of U-Net and decoder are computed once more on the way back, instead of a tape that keeps all that
@@ -132,6 +136,9 @@ pub struct GuardConfig {
 pub struct PeflProvenance {
     /// SHA-256 of the U-Net's weights that it started from.
     pub init_unet_sha256: String,
+    /// SHA-256 of the text encoder's. A run that an earlier program began has none, and its states hold these weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_text_encoder_sha256: Option<String>,
     /// SHA-256 of the autoencoder's weights.
     pub vae_sha256: String,
     /// Hash of the training pairs.
@@ -151,7 +158,7 @@ impl PeflRunConfig {
     pub fn paper() -> Self {
         let mini = Self::mini();
         Self {
-            data: PairConfig { picture_size: 512, box_share: None, ..PairConfig::mini() },
+            data: paper_pairs(),
             rollout: RolloutConfig::paper(),
             loss: PeflLossConfig {
                 w_diffusion: 1.0,
@@ -195,7 +202,8 @@ impl PeflRunConfig {
     }
 
     /// The same method for the small model: rates and averages for a run of hundreds of steps, since at this size the
-    /// paper's constants move nothing.
+    /// paper's constants move nothing. Pairs and denoising error are those of the base model's preset: an editor has its
+    /// feedback on what it was trained for.
     pub fn mini() -> Self {
         Self {
             data: PairConfig::mini(),
@@ -305,6 +313,32 @@ impl PeflRunConfig {
     }
 }
 
+/// What a model at 512 px is asked for: all kinds of masks, objects in boxes of every size or with their shape, erasures
+/// and extensions. The paper says no shares.
+fn paper_pairs() -> PairConfig {
+    let instance = InstanceMasks {
+        p_dilated: 0.075,
+        p_box: 0.4,
+        p_free_form: 0.075,
+        p_other_box: 0.45,
+        p_merge: 0.05,
+        box_margin: [4.0, 32.0],
+        other_centered: true,
+        ..InstanceMasks::default()
+    };
+    PairConfig {
+        picture_size: 512,
+        p_strategy: 0.08,
+        p_edit: 0.6,
+        p_erase: 0.18,
+        p_outpaint: 0.14,
+        p_strategy_erase: 0.25,
+        poses: Poses::default(),
+        box_share: None,
+        masks: MaskStrategy { instance, ..MaskStrategy::default() },
+    }
+}
+
 impl PeflLossConfig {
     fn validate(&self) -> Result<()> {
         let Self {
@@ -405,6 +439,13 @@ mod tests {
         let steps = |phase: &PhaseConfig| (phase.t, phase.t_1, phase.t_2);
         let phases: Vec<_> = paper.accelerating().phases.iter().map(steps).collect();
         assert_eq!(phases, [(20, 15, 10), (8, 6, 3)]);
+    }
+
+    #[test]
+    fn what_suits_the_small_model_alone_is_not_the_paper_s() {
+        let PairConfig { picture_size, p_edit, poses, box_share, masks, .. } = PeflRunConfig::paper().data;
+        assert_eq!((picture_size, p_edit, poses, box_share), (512, 0.6, Poses::default(), None));
+        assert!(masks != PeflRunConfig::mini().data.masks);
     }
 
     #[test]

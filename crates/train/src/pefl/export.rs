@@ -13,6 +13,7 @@ use byteedit_reward::CoherentNetwork;
 use serde_json::{Value, json};
 
 use super::config::PeflRunConfig;
+use super::origin;
 use super::student::Student;
 use crate::files::{copy_files, write_json};
 use crate::{Result, TrainError};
@@ -33,7 +34,7 @@ impl<'a> Exporter<'a> {
     /// Copies into the run folder what the exported model takes from the one in `init`, so that this need not be there
     /// when the run goes on.
     pub(super) fn new(run: &'a Path, init: Option<&Path>, config: &'a PeflRunConfig) -> Result<Self> {
-        let parts = run.join("parts");
+        let parts = origin::parts(run);
         if let Some(init) = init {
             for folder in KEPT.into_iter().chain(TRAINED) {
                 let names = files_in(&init.join(folder))?;

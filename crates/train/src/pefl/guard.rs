@@ -41,6 +41,16 @@ pub enum HeldOut<'a> {
     Reward(Box<dyn Reward>),
 }
 
+impl HeldOut<'_> {
+    /// Numbers of its network; those of the annotator are next to none.
+    pub(super) fn n_parameters(&self) -> usize {
+        match self {
+            Self::Annotator(..) => 0,
+            Self::Reward(reward) => reward.n_parameters(),
+        }
+    }
+}
+
 /// Held-out pairs with everything that they are measured by.
 pub(super) struct Guard<'a> {
     pub(super) config: GuardConfig,

@@ -4,6 +4,7 @@
 //! decoder and the U-Net from there ([`Judgement::loss`]). So the tape of one network is gone before the next is asked, a
 //! term's gradient can be read off where it can be compared with the others', and one that is no number is named.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 use byteedit_models::vgg::Vgg16Features;
 use byteedit_reward::losses::{FakeRegion, coherence_loss, reward_loss};
@@ -100,6 +101,13 @@ impl Judged<'_> {
 }
 
 impl Critics {
+    /// Numbers of all their networks.
+    pub(super) fn n_parameters(&self) -> usize {
+        let rewards = [self.aesthetic.as_deref(), self.alignment.as_deref()].into_iter().flatten();
+        let of_rewards: usize = rewards.map(Reward::n_parameters).sum();
+        of_rewards + self.features.as_ref().map_or(0, Module::num_params)
+    }
+
     /// Asks everybody: `w_pefl (w_aesthetic L_alpha + w_alignment L_beta + eta (L_reg + L_vgg)) + w_adv L_gamma`.
     ///
     /// # Errors

@@ -15,8 +15,10 @@ mod export;
 mod golden;
 mod guard;
 mod losses;
+mod memory;
 mod monitors;
 mod objective;
+mod origin;
 mod phase;
 mod pictures;
 mod report;
@@ -35,7 +37,6 @@ use byteedit_edit::ModelCard;
 use byteedit_models::Component;
 use byteedit_models::store::{load_component, read_text};
 use byteedit_models::tokenizer::ClipTokenizer;
-use byteedit_models::unet::UNet2DConditionModel;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_models::vgg::Vgg16Features;
 use byteedit_nn::Init;
@@ -43,6 +44,7 @@ use byteedit_reward::{CoherentNetwork, Reward};
 
 pub use config::{AdversaryConfig, GuardConfig, PeflLossConfig, PeflProvenance, PeflRunConfig};
 pub use guard::HeldOut;
+pub use memory::StepMemory;
 pub use phase::{PhaseConfig, RolloutConfig, Start};
 pub use steps::{PeflParts, PeflSteps, PeflTimings};
 
@@ -52,7 +54,8 @@ use self::losses::Critics;
 use self::objective::{Feedback, Parts};
 use self::student::Student;
 use crate::base::{BaseModel, load_model};
-use crate::files::{file_sha256, hex};
+use crate::early_stop::EarlyStop;
+use crate::files::hex;
 use crate::latents::Encoder;
 use crate::progress::Outcome;
 use crate::run::{Checkpoint, LogRecord, RunFolder, append_log, read_log, warm_start_note};
@@ -63,8 +66,8 @@ use crate::{Result, RunContext, Source, TrainError};
 pub struct PeflInputs<'a> {
     /// The training pairs.
     pub source: &'a Source,
-    /// Folder of the model to start from, in diffusers' layout. A run that goes on has its own weights, and a copy of the
-    /// rest.
+    /// Folder of the model to start from, in diffusers' layout. A run that goes on has its own weights of what it trains,
+    /// and a copy of the rest.
     pub init: &'a Path,
     /// `R_alpha`, standardised.
     pub aesthetic: Option<Box<dyn Reward>>,
@@ -78,6 +81,9 @@ pub struct PeflInputs<'a> {
     pub held_out: Option<HeldOut<'a>>,
     /// SHA-256 of the weights of everybody who judges, by role: a run does not go on with others.
     pub critics: BTreeMap<String, String>,
+    /// Bytes that this process can have at most, where the system tells: a run is refused if its steps are foretold to need
+    /// more. On other devices than the processor it says nothing.
+    pub memory_bytes: Option<u64>,
 }
 
 /// Trains in the context's folder, going on where an earlier run with the same configuration stopped. At the end the model
@@ -85,39 +91,28 @@ pub struct PeflInputs<'a> {
 /// says which it is and `folder/rewards.svg` shows the rewards that were optimised beside the one that was not.
 ///
 /// # Errors
-/// A configuration out of range, a folder of another run or in use, a model that cannot be read or does not fit, whatever
-/// a reward says, a term or a training that is no number any more.
+/// A configuration out of range, a folder of another run or in use, a model that cannot be read or does not fit or is not
+/// the one that the run began with, steps that need more memory than there is, whatever a reward says, a term or a training
+/// that is no number any more.
 pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext<'_>) -> Result<Outcome> {
     let RunContext { folder, device, progress, stop } = context;
-    let PeflInputs { source, init, aesthetic, alignment, coherent, features, held_out, critics } = inputs;
     let goes_on = Checkpoint::exists_in(folder);
-    let beside = if goes_on { folder.join("parts") } else { init.to_owned() };
-    if goes_on {
-        // A run of another kind has no parts.
-        PeflRunConfig::of_run(folder)?;
+    let (source, init, memory_bytes) = (inputs.source, inputs.init, inputs.memory_bytes);
+    let Opened { config, model, student, critics, held_out } = Opened::new(config, inputs, folder, device)?;
+    if *device == Device::flex() && !has_ended(folder, &config, held_out.is_some())? {
+        let n_of_critics = critics.n_parameters() + held_out.as_ref().map_or(0, HeldOut::n_parameters);
+        let memory = StepMemory::of(&config, &student, &model.vae, n_of_critics);
+        memory.check(&config, memory_bytes, goes_on)?;
+        progress.on_memory(memory.total_bytes(), memory_bytes);
     }
-    let model = Loaded::open(&beside, device)?;
-    let mut config = config.clone();
-    config.data.box_share = model.card.defaults.box_share;
-    config.provenance = PeflProvenance {
-        init_unet_sha256: String::new(),
-        vae_sha256: file_sha256(&beside.join("vae").join(AutoencoderKL::WEIGHTS_FILE))?,
-        data_sha256: hex(&source.fingerprint(&config.data)?),
-        critics,
-        hole: model.card.hole,
-        keeps_unmasked: model.card.keeps_unmasked,
-    };
-    let (base, sha256) = load_model(&beside, device)?;
-    // What it started from need not be there any more; if it is, it is to be the same.
-    config.provenance.init_unet_sha256 = of_start(folder, init)?.unwrap_or(sha256);
-    let student = Student { base, coherent };
-    check(&config, &student, model.vae.config().downscale())?;
-    let student = as_it_learns(&config, student, device)?;
     let run = RunFolder::open(folder, &config)?;
     if !goes_on {
         run.log_note(&warm_start_note(init, &config.provenance.init_unet_sha256))?;
     }
     let exporter = Exporter::new(folder, (!goes_on).then_some(init), &config)?;
+    if !goes_on {
+        origin::check_copied(folder, &config.provenance)?;
+    }
     let Loaded { vae, tokenizer, schedule, .. } = model;
     let encoder = Encoder {
         source,
@@ -129,7 +124,6 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
         device: device.clone(),
     };
     let guard = Guard::new(config.guard, held_out, &encoder, &schedule, &student.base)?;
-    let critics = Critics { aesthetic, alignment, features };
     let parts = Parts { config: &config, encoder, schedule, critics, guard, exporter };
     let mut objective = Feedback::new(parts, &student);
     progress.on_prepare("measuring the model to start from", 0, 1);
@@ -139,12 +133,32 @@ pub fn train(config: &PeflRunConfig, inputs: PeflInputs<'_>, context: RunContext
     let training = Training::start(config.training, &run, progress, objective, student, device)?;
     let Trained { outcome, averaged } = training.run(stop)?;
     if outcome == Outcome::Finished {
-        if !is_guarded {
-            Exporter::new(folder, None, &config)?.write(&averaged)?;
-        }
-        report::write(folder, &config, is_guarded)?;
+        finish(folder, &config, (!is_guarded).then_some(&averaged))?;
     }
     Ok(outcome)
+}
+
+/// Whether the run in `folder` has made its last step: called again, it only writes what is left to write.
+fn has_ended(folder: &Path, config: &PeflRunConfig, is_guarded: bool) -> Result<bool> {
+    let Some(step) = Checkpoint::newest_step(folder) else { return Ok(false) };
+    if step >= config.training.n_steps {
+        return Ok(true);
+    }
+    let log = folder.join("log.jsonl");
+    if !(is_guarded && log.exists()) {
+        return Ok(false);
+    }
+    let mut log = read_log(&log)?;
+    log.retain(|record| record.step <= step);
+    Ok(EarlyStop::new(config.guard.patience, &log).is_over())
+}
+
+/// Writes what is left to write: the last weights, where no held-out reward has chosen others, and the report.
+fn finish(folder: &Path, config: &PeflRunConfig, last: Option<&Student>) -> Result<()> {
+    if let Some(student) = last {
+        Exporter::new(folder, None, config)?.write(student)?;
+    }
+    report::write(folder, config, last.is_none())
 }
 
 /// The figures of the model that the run starts from: logged as those of step 0, whose weights are kept until there are
@@ -168,11 +182,51 @@ fn baseline(run: &RunFolder, objective: &Feedback<'_>, student: &Student) -> Res
     baseline(run, objective, student)
 }
 
-/// SHA-256 of the U-Net in `init`, if that is still there and no copy within the run's folder.
-fn of_start(folder: &Path, init: &Path) -> Result<Option<String>> {
-    let weights = init.join("unet").join(UNet2DConditionModel::WEIGHTS_FILE);
-    let is_there = weights.exists() && !init.starts_with(folder);
-    is_there.then(|| file_sha256(&weights)).transpose()
+/// What a run reads and checks before it writes anything.
+struct Opened<'a> {
+    /// What the run is bound to.
+    config: PeflRunConfig,
+    model: Loaded,
+    student: Student,
+    critics: Critics,
+    held_out: Option<HeldOut<'a>>,
+}
+
+impl<'a> Opened<'a> {
+    /// A run that goes on in `folder` reads its own copy of the model that it began with.
+    fn new(config: &PeflRunConfig, inputs: PeflInputs<'a>, folder: &Path, device: &Device) -> Result<Self> {
+        let PeflInputs {
+            source,
+            init,
+            aesthetic,
+            alignment,
+            coherent,
+            features,
+            held_out,
+            critics,
+            memory_bytes: _,
+        } = inputs;
+        let (beside, origin) = if Checkpoint::exists_in(folder) {
+            (origin::parts(folder), origin::again(folder, init)?)
+        } else {
+            (init.to_owned(), origin::at_first(init)?)
+        };
+        let model = Loaded::open(&beside, device)?;
+        let mut config = config.clone();
+        config.data.box_share = model.card.defaults.box_share;
+        config.provenance = PeflProvenance {
+            data_sha256: hex(&source.fingerprint(&config.data)?),
+            critics,
+            hole: model.card.hole,
+            keeps_unmasked: model.card.keeps_unmasked,
+            ..origin
+        };
+        let student = Student { base: load_model(&beside, device)?, coherent };
+        check(&config, &student, model.vae.config().downscale())?;
+        let student = as_it_learns(&config, student, device)?;
+        let critics = Critics { aesthetic, alignment, features };
+        Ok(Self { config, model, student, critics, held_out })
+    }
 }
 
 /// What of a model is not trained.

@@ -205,6 +205,10 @@ impl Objective for Feedback<'_> {
         is_frozen(self.config, name)
     }
 
+    fn is_found_again(&self, name: &str) -> bool {
+        is_found_again(self.config, name)
+    }
+
     fn opponent(&self) -> Option<Opponent> {
         let AdversaryConfig { learning_rate, max_grad_norm, every, .. } = self.config.adversary?;
         Some(Opponent { prefix: COHERENT, learning_rate, max_grad_norm, every })
@@ -229,6 +233,13 @@ pub(super) fn is_frozen(config: &PeflRunConfig, name: &str) -> bool {
     is_text
         || is_beside_branches
         || name.strip_prefix(COHERENT).is_some_and(crate::reward::coherent::is_unused)
+}
+
+/// Whether a parameter that stays as it is need not be in a state: the run folder has a copy of the editor, which is known by
+/// its hash, and an adversary is opened anew, its hash being among those of the critics.
+fn is_found_again(config: &PeflRunConfig, name: &str) -> bool {
+    let is_known = !name.starts_with(TEXT_ENCODER) || config.provenance.init_text_encoder_sha256.is_some();
+    is_frozen(config, name) && is_known
 }
 
 /// Names in the log of a term's value and of its gradient's norm.

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use byteedit_diffusion::NoiseSchedule;
 use byteedit_models::vae::AutoencoderKL;
 use byteedit_models::{Component, flops};
-use byteedit_nn::parameters::{ParameterVisitor, visit_parameters};
 use byteedit_reward::Reward;
 
 use super::config::PeflRunConfig;
 use super::losses::{Critics, Judged};
+use super::memory::StepMemory;
 use super::objective::is_frozen;
 use super::rollout::{Question, Rollouts};
 use super::student::Student;
@@ -155,12 +155,9 @@ impl PeflSteps {
         Ok((self, PeflTimings { rollout, gradient: began.elapsed().saturating_sub(rollout) }))
     }
 
-    /// Numbers of all networks but the rewards, and how many of them learn.
-    pub fn n_parameters(&self) -> [usize; 2] {
-        let base = &self.learner.model.base;
-        let mut learning = Learning(0);
-        visit_parameters(base, &mut learning);
-        [base.num_params() + self.vae.num_params(), learning.0]
+    /// What a step is foretold to take at its peak.
+    pub fn memory(&self) -> StepMemory {
+        StepMemory::of(&self.config, &self.learner.model, &self.vae, self.critics.n_parameters())
     }
 
     /// Billions of floating-point operations of a step, but for those of the rewards. What is computed again counts once.
@@ -176,18 +173,6 @@ impl PeflSteps {
         let decoder = flops::vae_decoder(self.vae.config(), unet.sample_size * self.vae.config().downscale());
         let per_picture = n_texts * (n_rollout + with_gradient) * call + 2.0 * decoder;
         training.images_per_step() as f64 * per_picture / 1e9
-    }
-}
-
-/// Counts numbers that learn.
-struct Learning(usize);
-
-impl ParameterVisitor for Learning {
-    fn visit<const D: usize>(&mut self, _: &str, param: &Param<Tensor<D>>) {
-        let value = param.val();
-        if value.is_require_grad() {
-            self.0 += value.shape().num_elements();
-        }
     }
 }
 
@@ -224,7 +209,7 @@ mod tests {
         let steps = steps(1).unwrap();
         let before = parameters_of(&steps.learner.model);
         // `A` and `B` of four projections in both attentions of four transformers, 8 wide and of rank 2.
-        assert_eq!(steps.n_parameters()[1], 4 * 2 * 4 * 2 * (8 * 2));
+        assert_eq!(steps.memory().gradients_bytes, 4 * 4 * 2 * 4 * 2 * (8 * 2));
         let (steps, PeflTimings { rollout, gradient }) = steps.advance().unwrap();
         assert!(rollout > Duration::ZERO && gradient > Duration::ZERO);
         let after = parameters_of(&steps.learner.model);

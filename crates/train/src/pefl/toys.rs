@@ -61,6 +61,10 @@ impl Reward for Bright {
         false
     }
 
+    fn n_parameters(&self) -> usize {
+        0
+    }
+
     fn score(&self, shown: &Shown) -> byteedit_reward::Result<Tensor<1>> {
         let pixels = shown.pixels();
         let [batch, channels, height, width] = pixels.dims();
@@ -79,6 +83,10 @@ impl Reward for Broken {
 
     fn sees_mask(&self) -> bool {
         false
+    }
+
+    fn n_parameters(&self) -> usize {
+        0
     }
 
     fn score(&self, shown: &Shown) -> byteedit_reward::Result<Tensor<1>> {

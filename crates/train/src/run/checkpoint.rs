@@ -1,24 +1,29 @@
 //! The state of a run in one safetensors file: weights, the optimiser's state, moving averages, and
-//! where the run stands. A run continued from it makes the same steps as one never stopped.
+//! where the run stands. A run continued from it makes the same steps as one never stopped. Weights that
+//! the run does not train and finds again where it found them at first are left out. It is written and read one
+//! tensor at a time, and needs no second room for all.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::tensor::{SafeTensorError, TensorView, View};
-use safetensors::{Dtype, SafeTensors};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use safetensors::tensor::SafeTensorError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::tensors::{Stored, TensorFile};
 use crate::files::{hex, partial_path};
-use crate::named::NamedTensors;
+use crate::named::{NamedTensors, first_misfit, with_parameters};
 use crate::optim::{Moments, ParameterState};
 use crate::{Result, TrainError};
 
-/// Layout of the file; raised when an older reader would misread it.
-const SCHEMA_VERSION: u32 = 2;
+/// Layout of the file; raised when an older reader would misread it. From 3 on, parameters may be left out that the run
+/// finds again, and averages of those that do not learn.
+const SCHEMA_VERSION: u32 = 3;
+/// The oldest layout that is still read.
+const OLDEST_VERSION: u32 = 2;
 /// The header's key in the file's metadata.
 const HEADER: &str = "byteedit.run";
 /// The file in a run folder.
@@ -66,11 +71,11 @@ impl StateHeader {
 pub struct Checkpoint {
     /// Where it stands.
     pub header: StateHeader,
-    /// The weights, by parameter name.
+    /// The weights, by parameter name, but for those that the run finds again where it found them at first.
     pub model: NamedTensors,
     /// The optimiser's state of each trainable parameter.
     pub states: BTreeMap<String, ParameterState>,
-    /// Averaged weights of every parameter.
+    /// Averaged weights of each parameter that learns.
     pub ema: NamedTensors,
 }
 
@@ -102,8 +107,11 @@ impl Checkpoint {
         let tensors = self.tensors();
         let mut header = self.header.clone();
         header.n_optimizer_states = self.states.len();
-        let contents = tensors.iter().map(|(name, stored)| (name.as_str(), stored.0.as_slice()));
-        header.digest = digest(&header, contents)?;
+        let mut checksum = Checksum::of(&header)?;
+        for (name, stored) in &tensors {
+            checksum.add(name, &stored.bytes());
+        }
+        header.digest = checksum.end();
         let metadata = HashMap::from([(HEADER.to_owned(), header_json(&header)?)]);
         safetensors::serialize_to_file(&tensors, Some(metadata), path).map_err(|error| {
             let source = match error {
@@ -150,41 +158,48 @@ impl Checkpoint {
         Self::load_newest(folder, device)?.map(|(state, _)| state).ok_or_else(missing)
     }
 
+    /// The step of the newest state of `folder` whose header can be read, whatever its tensors are.
+    pub(crate) fn newest_step(folder: &Path) -> Option<u64> {
+        let step = |name: &&str| {
+            let path = folder.join(name);
+            Some(header_of(&TensorFile::open(&path).ok()?, &path).ok()?.step)
+        };
+        [CURRENT, PREVIOUS].iter().find_map(step)
+    }
+
     /// Reads one file.
     ///
     /// # Errors
     /// [`TrainError::Io`] if it cannot be read; [`TrainError::Checkpoint`] if it is cut off, damaged,
-    /// of another layout, or lacks a moment or an average of a parameter.
+    /// of another layout, or lacks weights, average or a moment of a parameter that the optimiser has updated.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let bad = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-        let bytes = fs::read(path).map_err(TrainError::io("reading", path))?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| bad(error.to_string()))?;
-        let header = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
-        let header = header.ok_or_else(|| bad("it is not the state of a run".to_owned()))?;
-        let header: StateHeader = serde_json::from_str(header).map_err(|error| bad(error.to_string()))?;
-        if header.schema_version != SCHEMA_VERSION {
-            let found = header.schema_version;
-            return Err(bad(format!("its layout is {found}, this program reads {SCHEMA_VERSION}")));
-        }
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(error.to_string()))?;
-        let mut names = file.names();
-        names.sort_unstable();
+        let mut file = TensorFile::open(path)?;
+        let header = header_of(&file, path)?;
+        let mut checksum = Checksum::of(&header)?;
         let mut groups: BTreeMap<&str, NamedTensors> = BTreeMap::new();
-        let mut contents = Vec::with_capacity(names.len());
-        for name in names {
-            let view = file.tensor(name).map_err(|error| bad(error.to_string()))?;
-            let (group, parameter) = split(name).ok_or_else(|| bad(format!("`{name}` is unknown")))?;
-            contents.push((name, view.data()));
-            let tensor = flat_tensor(&view, device).ok_or_else(|| {
-                let (dtype, shape) = (view.dtype(), view.shape());
-                bad(format!("`{name}` is {dtype:?} of shape {shape:?} instead of F32 of one dimension"))
-            })?;
+        for name in file.names() {
+            let (group, parameter) = split(&name).ok_or_else(|| bad(format!("`{name}` is unknown")))?;
+            let (tensor, bytes) = file.flat(&name, device)?;
+            checksum.add(&name, &bytes);
             groups.entry(group).or_default().insert(parameter.to_owned(), tensor);
         }
-        if digest(&header, contents.into_iter())? != header.digest {
+        if checksum.end() != header.digest {
             return Err(bad("its checksum does not match its content: the file is damaged".to_owned()));
         }
         Self::assemble(header, groups).map_err(bad)
+    }
+
+    /// `module` with the averaged weights of this state, which is that of the run in `run`.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] names a parameter that has no average, or one of another size.
+    pub(crate) fn averaged<M: Module>(&self, module: M, run: &Path) -> Result<M> {
+        if let Some(name) = first_misfit(&module, &self.ema) {
+            let reason = format!("`{name}` has no moving average, or one of another size");
+            return Err(TrainError::Checkpoint { path: run.to_owned(), reason });
+        }
+        Ok(with_parameters(module, &self.ema))
     }
 
     /// Joins the groups, checking that each parameter has all it needs.
@@ -198,22 +213,22 @@ impl Checkpoint {
                 "it holds {m} first and {v} second moments and {s} sums for {wanted} parameters"
             ));
         }
-        if let Some(name) = model.keys().find(|name| !ema.contains_key(*name)) {
-            return Err(format!("`{name}` has no moving average"));
-        }
         let mut states: BTreeMap<_, _> =
             sums.into_iter().map(|(name, sum)| (name, ParameterState::Muon(Box::new(sum)))).collect();
         for (name, first) in first {
             let second = second.remove(&name).ok_or_else(|| format!("`{name}` has no second moment"))?;
             states.insert(name, ParameterState::AdamW(Box::new(Moments { first, second })));
         }
+        for (tensors, what) in [(&model, "weights"), (&ema, "moving average")] {
+            if let Some(name) = states.keys().find(|name| !tensors.contains_key(*name)) {
+                return Err(format!("`{name}` has no {what}"));
+            }
+        }
         Ok(Self { header, model, states, ema })
     }
 
     /// All tensors under their names in the file.
-    fn tensors(&self) -> BTreeMap<String, Stored> {
-        let named =
-            |prefix: &str, name: &str, tensor: &Tensor<1>| (format!("{prefix}{name}"), Stored::new(tensor));
+    fn tensors(&self) -> BTreeMap<String, Stored<'_>> {
         let mut tensors = BTreeMap::new();
         tensors.extend(self.model.iter().map(|(name, tensor)| named("model.", name, tensor)));
         tensors.extend(self.ema.iter().map(|(name, tensor)| named("ema.", name, tensor)));
@@ -237,6 +252,11 @@ fn split(name: &str) -> Option<(&'static str, &str)> {
         .find_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)))
 }
 
+/// The other way round, with what is to be stored under that name.
+fn named<'a>(prefix: &str, name: &str, tensor: &'a Tensor<1>) -> (String, Stored<'a>) {
+    (format!("{prefix}{name}"), Stored::new(tensor))
+}
+
 /// Moves a whole file to its name, and what had that name to `previous`.
 fn put_in_place(partial: &Path, path: &Path, previous: &Path) -> Result<()> {
     if path.exists() {
@@ -245,63 +265,54 @@ fn put_in_place(partial: &Path, path: &Path, previous: &Path) -> Result<()> {
     fs::rename(partial, path).map_err(TrainError::io("renaming to", path))
 }
 
-/// The numbers of a flat f32 tensor; nothing for one of another type or rank.
-fn flat_tensor(view: &TensorView<'_>, device: &Device) -> Option<Tensor<1>> {
-    let (Dtype::F32, [n]) = (view.dtype(), view.shape()) else { return None };
-    let values: Vec<f32> =
-        view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    Some(Tensor::from_data(TensorData::new(values, [*n]), device))
-}
-
 fn header_json(header: &StateHeader) -> Result<String> {
     let json = |source| TrainError::Json { what: "the state header".to_owned(), source };
     serde_json::to_string(header).map_err(json)
 }
 
-fn digest<'a>(header: &StateHeader, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<String> {
-    let mut hasher = Sha256::new();
-    let header = StateHeader { digest: String::new(), ..header.clone() };
-    hasher.update(header_json(&header)?.as_bytes());
-    for (name, bytes) in tensors {
-        hasher.update(name.as_bytes());
-        hasher.update((bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
+/// The header of the state in `path`.
+fn header_of(file: &TensorFile, path: &Path) -> Result<StateHeader> {
+    let bad = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
+    let header = file.entry(HEADER).ok_or_else(|| bad("it is not the state of a run".to_owned()))?;
+    let header: StateHeader = serde_json::from_str(header).map_err(|error| bad(error.to_string()))?;
+    let found = header.schema_version;
+    if !(OLDEST_VERSION..=SCHEMA_VERSION).contains(&found) {
+        let readable = format!("{OLDEST_VERSION} to {SCHEMA_VERSION}");
+        let reason = format!("its layout is {found}, this program reads {readable}");
+        return Err(bad(reason));
     }
-    Ok(hex(&hasher.finalize()))
+    Ok(header)
 }
 
-/// A flat f32 tensor as bytes, with its shape.
-struct Stored(Vec<u8>, [usize; 1]);
+/// SHA-256 over a header without its digest, and over names and values of tensors in the order of their names.
+struct Checksum(Sha256);
 
-impl Stored {
-    fn new(tensor: &Tensor<1>) -> Self {
-        let data = tensor.clone().into_data().convert::<f32>();
-        let values = data.as_slice::<f32>().expect("converted to f32 just above");
-        Self(values.iter().flat_map(|value| value.to_le_bytes()).collect(), [values.len()])
-    }
-}
-
-impl View for &Stored {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
+impl Checksum {
+    fn of(header: &StateHeader) -> Result<Self> {
+        let header = StateHeader { digest: String::new(), ..header.clone() };
+        Ok(Self(Sha256::new_with_prefix(header_json(&header)?)))
     }
 
-    fn shape(&self) -> &[usize] {
-        &self.1
+    fn add(&mut self, name: &str, bytes: &[u8]) {
+        self.0.update(name.as_bytes());
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
     }
 
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.0)
-    }
-
-    fn data_len(&self) -> usize {
-        self.0.len()
+    fn end(self) -> String {
+        hex(&self.0.finalize())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::module::{Param, ParamId};
+    use burn::tensor::TensorData;
+    use safetensors::tensor::TensorView;
+    use safetensors::{Dtype, SafeTensors};
+
     use super::*;
+    use crate::named::parameters_of;
 
     fn flat(values: &[f32]) -> Tensor<1> {
         Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &Device::default())
@@ -367,6 +378,54 @@ mod tests {
         );
         let partial = partial_path(&dir.path().join(CURRENT));
         assert!(!partial.exists(), "no partial file is left");
+    }
+
+    #[test]
+    fn the_file_is_what_its_tensors_say_all_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let saved = state(3);
+        saved.save(dir.path()).unwrap();
+        let bytes = fs::read(dir.path().join(CURRENT)).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut names = file.names();
+        names.sort_unstable();
+        let in_file: Vec<&[u8]> = names.iter().map(|name| file.tensor(name).unwrap().data()).collect();
+        assert!(bytes.ends_with(&in_file.concat()), "they lie there in the order of their names");
+        let tensors = saved.tensors();
+        assert!(tensors.keys().eq(&names) && tensors.values().map(Stored::bytes).eq(in_file));
+    }
+
+    #[test]
+    fn a_step_is_read_without_its_tensors() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Checkpoint::newest_step(dir.path()), None);
+        state(3).save(dir.path()).unwrap();
+        state(6).save(dir.path()).unwrap();
+        assert_eq!(Checkpoint::newest_step(dir.path()), Some(6));
+        let path = dir.path().join(CURRENT);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        assert_eq!(Checkpoint::newest_step(dir.path()), Some(3));
+    }
+
+    #[derive(Module, Debug)]
+    struct Layer {
+        bias: Param<Tensor<1>>,
+    }
+
+    #[test]
+    fn a_parameter_without_an_average_of_its_size_is_named() {
+        let layer = |n: usize| Layer { bias: Param::initialized(ParamId::new(), flat(&vec![0.0; n])) };
+        let mut state = state(3);
+        state.ema = NamedTensors::from([("bias".to_owned(), flat(&[1.5, 2.5]))]);
+        let averaged = state.averaged(layer(2), Path::new("run")).unwrap();
+        assert_eq!(bits(&parameters_of(&averaged)), bits(&state.ema));
+        let mut lacking = state.clone();
+        lacking.ema.clear();
+        for (state, layer) in [(&state, layer(3)), (&lacking, layer(2))] {
+            let error = state.averaged(layer, Path::new("run")).unwrap_err().to_string();
+            assert!(error.contains("a usable checkpoint: `bias` has no moving average"), "{error}");
+        }
     }
 
     #[test]
@@ -444,11 +503,45 @@ mod tests {
 
     #[test]
     fn a_parameter_without_its_state_is_named() {
+        let (mut unaveraged, mut weightless) = (state(3), state(3));
+        unaveraged.ema.remove("conv.bias");
+        weightless.model.remove("conv.bias");
+        for (lacking, says) in [(unaveraged, "no moving average"), (weightless, "no weights")] {
+            let dir = tempfile::tempdir().unwrap();
+            lacking.save(dir.path()).unwrap();
+            let error = newest(dir.path()).unwrap_err().to_string();
+            assert!(error.contains(&format!("`conv.bias` has {says}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_learn_may_be_there_without_an_average_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
-        let mut lacking = state(3);
-        lacking.ema.remove("conv.bias");
-        lacking.save(dir.path()).unwrap();
-        let error = newest(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("`conv.bias` has no moving average"), "{error}");
+        let mut sparse = state(3);
+        sparse.model.insert("frozen.weight".to_owned(), flat(&[4.0]));
+        sparse.save(dir.path()).unwrap();
+        let (loaded, _) = newest(dir.path()).unwrap().unwrap();
+        assert!(loaded.model.keys().eq(["conv.bias", "conv.weight", "frozen.weight"]));
+        assert!(loaded.ema.keys().eq(["conv.bias", "conv.weight"]));
+    }
+
+    #[test]
+    fn the_layout_before_is_read_and_the_next_one_is_not() {
+        for (version, is_read) in [(1, false), (2, true), (3, true), (4, false)] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut saved = state(3);
+            saved.header.schema_version = version;
+            saved.save(dir.path()).unwrap();
+            match newest(dir.path()) {
+                Ok(Some((loaded, _))) => {
+                    assert!(is_read, "{version}");
+                    assert_eq!(bits(&loaded.model), bits(&saved.model));
+                }
+                other => {
+                    let message = other.unwrap_err().to_string();
+                    assert!(!is_read && message.contains("this program reads 2 to 3"), "{message}");
+                }
+            }
+        }
     }
 }

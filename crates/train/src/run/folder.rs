@@ -1,10 +1,11 @@
 //! The folder itself: creation, exclusive use, the check that it holds the same run.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use byteedit_data::{FileLock, LockError};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -23,8 +24,7 @@ pub(crate) const TASKS: &str = "tasks.jsonl";
 pub struct RunFolder {
     root: PathBuf,
     config_hash: String,
-    /// The lock lasts as long as the handle; the system releases it even after `kill -9`.
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl RunFolder {
@@ -115,14 +115,13 @@ fn holds_work(root: &Path) -> bool {
 }
 
 /// The lock file stays behind; only a lock held on it counts.
-fn lock(root: &Path) -> Result<File> {
+fn lock(root: &Path) -> Result<FileLock> {
     let path = root.join("run.lock");
     let file = File::create(&path).map_err(TrainError::io("creating", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(TrainError::Locked { folder: root.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(TrainError::Io { action: "locking", path, source }),
-    }
+    FileLock::of(file).map_err(|error| match error {
+        LockError::Held => TrainError::Locked { folder: root.to_owned() },
+        LockError::Io(source) => TrainError::Io { action: "locking", path, source },
+    })
 }
 
 /// JSON objects are kept in key order, so equal configurations have equal text.

@@ -4,7 +4,8 @@
 //! RUN/config.json                 the resolved configuration
 //! RUN/log.jsonl                   one JSON object for each logged step, and one for a warm start
 //! RUN/samples/step_000000.png     grids at intervals
-//! RUN/state.safetensors           weights, optimiser, average; written whole, then renamed
+//! RUN/state.safetensors           weights of what learns, of the rest those that no other file has for the next start, the
+//!                                 optimiser's state, averages; written whole, then renamed
 //! RUN/state.previous.safetensors  the one before it
 //! RUN/run.lock                    held by the process that trains
 //! ```
@@ -13,6 +14,7 @@ mod checkpoint;
 mod config;
 mod folder;
 mod log;
+mod tensors;
 
 pub use checkpoint::{Checkpoint, StateHeader};
 pub(crate) use config::read_config;

@@ -36,7 +36,6 @@ pub(crate) use start::data_sha256;
 
 use self::objective::Reconstruction;
 use self::start::Start;
-use crate::named::with_parameters;
 use crate::progress::Outcome;
 use crate::run::{Checkpoint, RunFolder};
 use crate::training::{Trained, Training};
@@ -89,7 +88,7 @@ pub fn export(folder: &Path, source: &Source, out: &Path, device: &Device) -> Re
     }
     let state = Checkpoint::newest_of_run(folder, device)?;
     let vae = AutoencoderKL::from_config(&config.vae, &mut Init::blank(device));
-    finish(with_parameters(vae, &state.ema), &config, source, out, device)
+    finish(state.averaged(vae, folder)?, &config, source, out, device)
 }
 
 fn finish(

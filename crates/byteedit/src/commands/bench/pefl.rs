@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use byteedit_diffusion::{NoiseSchedule, NoiseScheduleConfig};
-use byteedit_models::footprint;
 use byteedit_models::lora::LoraConfig;
-use byteedit_nn::Tape;
 use byteedit_train::base::BaseModel;
 use byteedit_train::pefl::{PeflParts, PeflRunConfig, PeflSteps, PeflTimings};
 use serde_json::json;
@@ -19,9 +17,6 @@ use super::weights::random_network;
 use crate::args::{BenchPeflArgs, RewardNetworkArg, TapeArg};
 use crate::exit::ExitStatus;
 use crate::printer::Printer;
-
-/// Bytes of a number that learns, beside itself: its gradient, two moments and an average in f32.
-const LEARNING_BYTES: u64 = 16;
 
 /// Times steps of feedback learning.
 ///
@@ -37,10 +32,8 @@ pub(super) fn bench_pefl(args: BenchPeflArgs, printer: &Printer) -> anyhow::Resu
     let rewards = reward_networks(&resolved).map(|network| Scoring::of(network, batch));
     let reward_gflop: f64 = rewards.iter().map(Scoring::gflop_to_pixels).sum();
     let reward_shapes = rewards.each_ref().map(Scoring::shape);
-    let reward_bytes: u64 = rewards.iter().map(Scoring::weights_bytes).sum();
     let steps = PeflSteps::new(run.clone(), parts(&resolved, rewards)?, t_prime as usize, &Device::flex())?;
-    let [n_parameters, n_learning] = steps.n_parameters();
-    let weights_bytes = 4 * n_parameters as u64 + reward_bytes;
+    let memory = steps.memory();
     let case = Case {
         name: format!(
             "step of train pefl, {side} x {side} px, t' {t_prime}, batch {batch}, tape of {tape}",
@@ -55,7 +48,7 @@ pub(super) fn bench_pefl(args: BenchPeflArgs, printer: &Printer) -> anyhow::Resu
             "training": run.training,
         }),
         work: Work { flop: 1e9 * (steps.gflop_per_step() + reward_gflop), bytes: None },
-        weights_bytes: Some(weights_bytes),
+        weights_bytes: Some(memory.weights_bytes),
     };
     let mut timings: Vec<PeflTimings> = Vec::new();
     let measured = bench.case(case, steps, |steps| {
@@ -71,8 +64,7 @@ pub(super) fn bench_pefl(args: BenchPeflArgs, printer: &Printer) -> anyhow::Resu
         .parts
         .extend([("rollout", part(|timing| timing.rollout)), ("gradient", part(|timing| timing.gradient))]);
     measured.images_per_second = Some(batch as f64 / measured.seconds.median);
-    let tapes_bytes = tapes_bytes(&resolved, batch, tape)?;
-    measured.foretold_bytes = Some(weights_bytes + LEARNING_BYTES * n_learning as u64 + tapes_bytes);
+    measured.foretold_bytes = Some(memory.total_bytes());
     report(&bench, "pefl", &resolved.networks.name, printer)
 }
 
@@ -119,34 +111,16 @@ fn word(tape: TapeArg) -> &'static str {
     }
 }
 
-/// What the tensors of U-Net and decoder take at the peak, and what the kernels keep. A reward's own tape comes and goes
-/// while the decoder's waits, in less than the decoder needs on its way back.
-fn tapes_bytes(resolved: &Resolved, batch: usize, tape: TapeArg) -> anyhow::Result<u64> {
-    let tape = match tape {
-        TapeArg::Inputs => Tape::Inputs,
-        TapeArg::Whole => Tape::Whole,
-    };
-    let (unet, vae) = (resolved.networks.unet()?, resolved.networks.vae()?);
-    let both = footprint::unet_on_tape(unet, batch, resolved.latent_side(), tape)
-        .and_then(footprint::vae_decoder_on_tape(vae, batch, resolved.side, tape));
-    Ok((both.peak.tensors_bytes + both.peak.kernels_bytes) as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::args::BenchConfigArgs;
 
-    /// At 512 px, where the decoder's tensors of 256 channels alone are 268 MB each.
     #[test]
-    fn inputs_alone_are_a_third_of_everything_for_stable_diffusion() {
+    fn stable_diffusion_has_rewards_of_its_size() {
         let config = BenchConfigArgs { config: SD15_INPAINT.to_owned(), size: None, batch: None };
         let resolved = Resolved::of(config).unwrap();
         assert_eq!(resolved.side, 512);
-        let [inputs, whole] =
-            [TapeArg::Inputs, TapeArg::Whole].map(|tape| tapes_bytes(&resolved, 1, tape).unwrap() as f64);
-        assert!((1.5e9..2.5e9).contains(&inputs), "{inputs}");
-        assert!((2.5..3.2).contains(&(whole / inputs)), "{whole} for {inputs}");
         assert_eq!(reward_networks(&resolved), [RewardNetworkArg::BlipL, RewardNetworkArg::ClipL]);
     }
 }

@@ -82,6 +82,10 @@ impl Reward for Scoring {
         false
     }
 
+    fn n_parameters(&self) -> usize {
+        self.n_parameters
+    }
+
     fn score(&self, shown: &Shown) -> byteedit_reward::Result<Tensor<1>> {
         (self.score)(shown)
     }

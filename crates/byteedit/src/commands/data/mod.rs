@@ -6,8 +6,12 @@ mod candidates;
 mod exchange;
 mod prompts;
 
+use std::fmt::Display;
+
 use anyhow::bail;
-use byteedit_data::preference;
+use byteedit_data::captions;
+use byteedit_data::preference::{self, Axis};
+use serde::Serialize;
 
 use crate::args::{DataArgs, DataCheckArgs, DataVerb};
 use crate::exit::ExitStatus;
@@ -31,15 +35,21 @@ pub(super) fn run(args: DataArgs, printer: &Printer) -> anyhow::Result<ExitStatu
 
 fn check(args: DataCheckArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let DataCheckArgs { file, axis, skip_bad, json } = args;
-    let report = preference::validate(&file, axis.into())?;
-    if json {
-        printer.json(&serde_json::to_value(&report)?)?;
+    let is_sound = if captions::is_of_captions(&file)? {
+        if axis.is_some() {
+            bail!("--axis is for scores, but {} holds captions; leave it out", file.display());
+        }
+        let report = captions::validate(&file)?;
+        tell(&report, json, printer)?;
+        report.is_sound_but_for(skip_bad)
     } else {
-        printer.result(&report)?;
-    }
-    if report.is_sound_but_for(skip_bad) {
-        Ok(ExitStatus::Done)
-    } else {
-        bail!("{} cannot be trained on as it is", file.display())
-    }
+        let report = preference::validate(&file, axis.map_or(Axis::Structure, Axis::from))?;
+        tell(&report, json, printer)?;
+        report.is_sound_but_for(skip_bad)
+    };
+    if is_sound { Ok(ExitStatus::Done) } else { bail!("{} cannot be trained on as it is", file.display()) }
+}
+
+fn tell(report: &(impl Serialize + Display), json: bool, printer: &Printer) -> anyhow::Result<()> {
+    if json { printer.json(&serde_json::to_value(report)?) } else { printer.result(report) }
 }

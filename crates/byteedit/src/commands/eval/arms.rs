@@ -1,6 +1,7 @@
 //! The arms that were asked for with their models, and what is said while they paint.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::tensor::Device;
 use byteedit_data::Split;
@@ -12,11 +13,13 @@ use crate::args::ArmArg;
 use crate::model;
 use crate::printer::Printer;
 use crate::progress::Progress;
+use crate::settings::arithmetic;
 
 /// Every model that an arm names, once, by its name, all on one device.
 pub(super) struct Models {
     models: BTreeMap<String, Loaded>,
-    device: String,
+    /// Where they compute and how.
+    arithmetic: String,
 }
 
 struct Loaded {
@@ -25,17 +28,19 @@ struct Loaded {
 }
 
 impl Models {
+    /// Loads them, whose answers are to be kept in the folder `out`.
+    ///
     /// # Errors
     /// The first model that cannot be used.
-    pub(super) fn load(asked: &[ArmArg], device: &Device) -> anyhow::Result<Self> {
+    pub(super) fn load(asked: &[ArmArg], out: &Path, device: &Device) -> anyhow::Result<Self> {
         let mut models = BTreeMap::new();
         for ArmArg { model: name, .. } in asked {
             if !models.contains_key(name) {
                 let model = model::load(name, device)?;
-                models.insert(name.clone(), Loaded { model, fingerprint: model::fingerprint(name)? });
+                models.insert(name.clone(), Loaded { model, fingerprint: model::fingerprint(name, out)? });
             }
         }
-        Ok(Self { models, device: format!("{device:?}") })
+        Ok(Self { models, arithmetic: arithmetic(device) })
     }
 
     /// An arm with the settings that suit its model, but for what it says itself.
@@ -52,7 +57,7 @@ impl Models {
             name: asked.name.clone(),
             editor: model,
             fingerprint: fingerprint.clone(),
-            device: self.device.clone(),
+            device: self.arithmetic.clone(),
             settings,
         }
     }

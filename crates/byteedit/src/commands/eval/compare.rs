@@ -55,7 +55,7 @@ pub(super) fn compare(args: EvalCompareArgs, printer: &Printer) -> anyhow::Resul
     }
     let device = device(device_name.as_deref())?;
     let (world, judge) = opened(&exam, &device)?;
-    let models = Models::load(&asked, &device)?;
+    let models = Models::load(&asked, &out, &device)?;
     let mut arms: Vec<Arm<'_>> = asked.iter().map(|arm| models.arm(arm, split)).collect();
     if let Some(chosen) = chosen {
         for (arm, _) in arms.iter_mut().zip(&asked).filter(|(_, asked)| asked.guidance.is_none()) {

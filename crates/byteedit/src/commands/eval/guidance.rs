@@ -31,7 +31,7 @@ pub(super) fn guidance(args: EvalGuidanceArgs, printer: &Printer) -> anyhow::Res
     config.validate()?;
     let device = device(device_name.as_deref())?;
     let (world, judge) = opened(&exam, &device)?;
-    let models = Models::load(&asked, &device)?;
+    let models = Models::load(&asked, &out, &device)?;
     // Last, so that a name which is none leaves no folder behind.
     files::create_folder(&out)?;
     let config = GuidanceConfig { picture_size: models.picture_size(&asked[0], split), ..config };

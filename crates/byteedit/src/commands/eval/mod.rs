@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use byteedit_data::World;
 use byteedit_data::preference::SkipBad;
 use byteedit_eval::reward::{Judged, Scorer, eval_reward};
-use byteedit_eval::{EvalConfig, GuidanceScales, TrainedJudge, eval_world};
+use byteedit_eval::{EvalConfig, GuidanceScales, Keep, TrainedJudge, eval_world};
 use byteedit_models::Component;
 use byteedit_models::classifier::Judge;
 use byteedit_models::store::{component_from_bytes, load_component};
@@ -22,11 +22,12 @@ use super::train::named_vae_folder;
 use crate::args::{EvalArgs, EvalRewardArgs, EvalVerb, EvalWorldArgs, ExamArgs, JUDGE};
 use crate::exit::ExitStatus;
 use crate::files;
+use crate::fingerprint::{self, Known};
 use crate::model::{self, BUILT_IN};
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::reward;
-use crate::settings::{device, world};
+use crate::settings::{arithmetic, device, world};
 
 /// Runs one of the evaluations.
 ///
@@ -59,6 +60,12 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     let device = device(chosen.device.as_deref())?;
     let (world, judge) = opened(&exam, &device)?;
     let model = model::load(&chosen.model, &device)?;
+    let keep = Keep {
+        folder: &out,
+        model: &model::fingerprint(&chosen.model, &out)?,
+        world: &world_fingerprint(exam.world.as_deref())?,
+        device: &arithmetic(&device),
+    };
     // Last, so that a name which is none leaves no folder behind.
     files::create_folder(&out)?;
     let suited = EvalConfig::for_model(split.into(), &model);
@@ -78,9 +85,11 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         ..suited
     };
     let mut progress = None;
-    let evaluation = eval_world(&model, &judge, &world, &config, &mut |report| {
-        let progress = progress
-            .get_or_insert_with(|| Progress::start(printer, "samples", report.n_cases_in_all() as u64));
+    let evaluation = eval_world(&model, &judge, &world, &config, Some(&keep), &mut |report| {
+        let progress = progress.get_or_insert_with(|| {
+            tell_kept(report.n_kept, report.n_cases_in_all(), printer);
+            Progress::start(printer, "samples", report.n_cases_in_all() as u64)
+        });
         progress.set(report.n_done_in_all() as u64, || report.section.name().to_owned());
     })?;
     drop(progress);
@@ -89,6 +98,15 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     }
     let text = if json { evaluation.report.to_json() } else { evaluation.report.to_markdown() };
     told(&evaluation.write(&out)?, &text, printer)
+}
+
+/// Says how many of an evaluation's samples were measured before.
+fn tell_kept(n_kept: usize, n_samples: usize, printer: &Printer) {
+    if n_kept == n_samples {
+        printer.note(format_args!("all {n_samples} samples were measured before"));
+    } else if n_kept > 0 {
+        printer.note(format_args!("the evaluation goes on after {n_kept} samples"));
+    }
 }
 
 fn on_preferences(args: EvalRewardArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -114,6 +132,7 @@ fn on_preferences(args: EvalRewardArgs, printer: &Printer) -> anyhow::Result<Exi
     }
     let vae = vae.map(|vae| autoencoder(&vae, &device)).transpose()?;
     let reward = reward::open(&name, &device)?;
+    reward::warn_of_cut(reward.as_ref(), &name, judged.prompts(), printer);
     // Last, so that a name which is none leaves no folder behind.
     files::create_folder(&out)?;
     // A report names no path.
@@ -160,6 +179,14 @@ fn autoencoder(name: &str, device: &Device) -> anyhow::Result<AutoencoderKL> {
 /// Where questions come from, and who looks at the answers.
 fn opened(exam: &ExamArgs, device: &Device) -> anyhow::Result<(World, TrainedJudge)> {
     Ok((world(exam.world.as_deref())?, judge(&exam.judge, device)?))
+}
+
+/// What tells a world from all others: a hash of its pack.
+fn world_fingerprint(pack: Option<&Path>) -> anyhow::Result<String> {
+    match pack {
+        Some(path) => Known::default().of_file(path),
+        None => Ok(fingerprint::of_files(&[("world.pack", byteedit_mini::WORLD)])),
+    }
 }
 
 /// The built-in judge, or the one in a folder.

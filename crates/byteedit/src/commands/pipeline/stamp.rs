@@ -1,11 +1,12 @@
 //! What is known of stages that have ended, in `.stages` beside their results.
 
 use std::cell::RefCell;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::iter::once;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use byteedit_data::{FileLock, LockError};
 use clap::CommandFactory;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -77,23 +78,23 @@ impl Stamps {
         self.folder.join(format!("{name}.stdout.txt"))
     }
 
-    /// Makes the folder and holds it for this process, for as long as the file lives.
+    /// Makes the folder and holds it for this process, for as long as the lock lives.
     ///
     /// # Errors
     /// A folder that cannot be made, or that another process holds.
-    pub(super) fn lock(&self) -> anyhow::Result<File> {
+    pub(super) fn lock(&self) -> anyhow::Result<FileLock> {
         let (folder, out) = (self.folder.display(), self.out.display());
         let usable = || format!("{folder} cannot be written; choose another folder with --out");
         fs::create_dir_all(&self.folder).with_context(usable)?;
         let file = File::create(self.folder.join("lock")).with_context(usable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
+        match FileLock::of(file) {
+            Ok(lock) => Ok(lock),
+            Err(LockError::Held) => {
                 bail!(
                     "{out} is being worked on by another pipeline; wait for it, or choose another with --out"
                 )
             }
-            Err(TryLockError::Error(error)) => Err(error).with_context(usable),
+            Err(LockError::Io(error)) => Err(error).with_context(usable),
         }
     }
 

@@ -6,12 +6,13 @@
 //! own and may be replaced, and what the user puts where a line has failed is not.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, bail};
+use byteedit_data::{FileLock, LockError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -37,7 +38,7 @@ struct Record {
 
 /// The record, held by one process at a time.
 pub(super) struct Journal {
-    file: File,
+    lock: FileLock,
     path: PathBuf,
     folder: PathBuf,
     model_hash: String,
@@ -56,20 +57,20 @@ impl Journal {
         name.push(".done");
         let path = PathBuf::from(name);
         let usable = || format!("{} cannot be used as the record of finished lines", path.display());
-        let mut file =
+        let file =
             OpenOptions::new().read(true).append(true).create(true).open(&path).with_context(usable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
+        let lock = match FileLock::of(file) {
+            Ok(lock) => lock,
+            Err(LockError::Held) => {
                 bail!("{} is being run by another process; wait for it", manifest.display())
             }
-            Err(TryLockError::Error(error)) => return Err(error).with_context(usable),
-        }
+            Err(LockError::Io(error)) => return Err(error).with_context(usable),
+        };
         let mut text = String::new();
-        file.read_to_string(&mut text).with_context(usable)?;
+        lock.file().read_to_string(&mut text).with_context(usable)?;
         if !(text.is_empty() || text.ends_with('\n')) {
             // A crash cut the last line off; what follows must not be glued to it.
-            file.write_all(b"\n").with_context(usable)?;
+            lock.file().write_all(b"\n").with_context(usable)?;
         }
         // Lines that are no records say nothing; at worst, work is done twice.
         let records: Vec<Record> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -78,7 +79,7 @@ impl Journal {
         Ok(Self {
             done: done.collect(),
             made: records.iter().flat_map(|record| record.outputs.iter().cloned()).collect(),
-            file,
+            lock,
             path,
             folder: settings.folder().to_owned(),
             model_hash: model_hash.to_owned(),
@@ -134,7 +135,8 @@ impl Journal {
         let outputs: BTreeSet<_> = names.collect();
         self.made.extend(outputs.iter().cloned());
         let line = serde_json::to_string(&Record { state, key: key.to_owned(), outputs })? + "\n";
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        let mut file = self.lock.file();
+        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
         written.with_context(|| format!("{} cannot be written", self.path.display()))
     }
 }

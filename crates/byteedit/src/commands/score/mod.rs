@@ -101,12 +101,8 @@ pub(super) fn score(args: ScoreArgs, printer: &Printer) -> anyhow::Result<ExitSt
     if prompt.is_none() && sees_prompt && asked.iter().any(|one| one.candidate.is_none()) {
         printer.note("pictures are scored for an empty prompt; say with --prompt what was asked for");
     }
-    if let Some((one, limit)) = asked.iter().find_map(|one| Some((one, reward.cuts_after(&one.prompt)?))) {
-        printer.warn(format_args!(
-            "\"{}\" is longer than the {limit} tokens that {name} reads: its end changes nothing; shorten it",
-            one.prompt
-        ));
-    }
+    let prompts = asked.iter().map(|one| one.prompt.as_str());
+    reward::warn_of_cut(reward.as_ref(), &name, prompts, printer);
     let mut progress = (asked.len() > N_FEW).then(|| Progress::start(printer, "scores", asked.len() as u64));
     for (n_done, one) in (1..).zip(&asked) {
         let (picture, shown) = show(one, &device)?;

@@ -24,7 +24,7 @@ use crate::exit::ExitStatus;
 use crate::model::BUILT_IN;
 use crate::printer::Printer;
 use crate::settings::FeedbackSettings;
-use crate::{annotator, reward};
+use crate::{annotator, memory, reward};
 
 /// What `--held-out` calls the annotator of the mini world.
 const HELD_OUT_ANNOTATOR: &str = "annotator";
@@ -90,6 +90,7 @@ fn taught(
         features: vgg.as_deref().map(|folder| load_component(folder, device)).transpose()?,
         held_out,
         critics,
+        memory_bytes: memory::reachable_bytes(),
     };
     trained(run, "model", printer, |context| pefl::train(&run.config, inputs, context))
 }

@@ -32,6 +32,18 @@ impl TrainProgress for Observer<'_> {
         self.printer.note(format_args!("{from}; {n_steps} steps, {millions:.2} M parameters"));
     }
 
+    fn on_memory(&mut self, foretold_bytes: u64, limit_bytes: Option<u64>) {
+        let gigabytes = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
+        let limit = limit_bytes.map(|bytes| format!(", of {} that there are", gigabytes(bytes)));
+        let (foretold, limit) = (gigabytes(foretold_bytes), limit.unwrap_or_default());
+        self.printer.note(format_args!("memory: a step is foretold to take {foretold} at its peak{limit}"));
+        if limit_bytes.is_some_and(|limit_bytes| foretold_bytes > limit_bytes) {
+            self.printer.warn(
+                "memory may not suffice; end other programs, or set recompute=true unless it is set already",
+            );
+        }
+    }
+
     fn on_prepare(&mut self, what: &str, done: usize, total: usize) {
         if self.preparing.as_ref().is_none_or(|(current, _)| current != what) {
             self.preparing = Some((what.to_owned(), Progress::start(self.printer, what, total as u64)));

@@ -186,6 +186,29 @@ fn beside_branches_nothing_of_the_u_net_learns() {
     assert!(gradients.take_under(TEXT_ENCODER).is_empty() && !gradients.is_empty());
 }
 
+/// Of a run that an earlier program began it is not known by which text encoder, so its states hold that.
+#[test]
+fn a_state_leaves_out_what_stays_as_it_is_and_is_known() {
+    let mut config = PeflRunConfig { lora: Some(LoraConfig::of_attention(2)), ..toys::accelerating() };
+    let n_left_out = |config: &PeflRunConfig| {
+        let student = crate::pefl::as_it_learns(config, toys::student(), &Device::default()).unwrap();
+        let names = parameters_of(&student).into_keys();
+        let left_out: Vec<String> = names.filter(|name| is_found_again(config, name)).collect();
+        assert!(left_out.iter().all(|name| is_frozen(config, name)));
+        [TEXT_ENCODER, UNET, COHERENT]
+            .map(|prefix| left_out.iter().filter(|name| name.starts_with(prefix)).count())
+    };
+    let base = toys::base();
+    let (n_text, n_unet) = (parameters_of(&base.text_encoder).len(), parameters_of(&base.unet).len());
+    assert_eq!(n_left_out(&config), [0, n_unet, 1]);
+    config.provenance.init_text_encoder_sha256 = Some("known".to_owned());
+    assert_eq!(n_left_out(&config), [n_text, n_unet, 1]);
+    config.trains_text_encoder = true;
+    assert_eq!(n_left_out(&config), [0, n_unet, 1]);
+    config.lora = None;
+    assert_eq!(n_left_out(&config), [0, 0, 1]);
+}
+
 /// How far one step moves every weight. With an epsilon of 1 a step goes with its gradient; with the usual one the first
 /// step is the gradient's sign, which rounding decides where the gradient is next to nothing.
 fn moved(mut config: PeflRunConfig) -> NamedTensors {

@@ -2,9 +2,14 @@
 //! 2024, Section 3.2, `D_align`).
 //!
 //! A file has one JSON object per line, a [`CaptionRecord`]. Paths are relative to the file. What such a file is made of are
-//! better captions for pictures that have some already ([`read_better`]).
+//! better captions for pictures that have some already ([`read_better`]); whether it can be trained on says
+//! [`validate`](fn@validate).
+
+mod report;
+mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::preference::Skipped;
 use crate::{DataError, Result, json_lines, picture_io};
 
+pub use report::Report;
+pub use validate::{is_of_captions, validate};
+
 /// One picture, the better caption and worse ones: triplets `(c_p, c_n, x)` with `x` and `c_p` in common.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaptionRecord {
     /// The picture, relative to the file of the record.
@@ -31,21 +39,34 @@ pub struct CaptionRecord {
 }
 
 impl CaptionRecord {
-    /// What is wrong with it, if anything is.
+    /// Every file that it names.
+    fn files(&self) -> impl Iterator<Item = &str> {
+        once(&self.image).chain(&self.mask).map(String::as_str)
+    }
+
+    /// The first thing that is wrong with it, if anything is.
     fn problem(&self) -> Option<String> {
-        for path in [Some(&self.image), self.mask.as_ref()].into_iter().flatten() {
+        self.problems().into_iter().next()
+    }
+
+    /// Everything that is wrong with it by itself, in the order of its fields.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for path in self.files() {
             if path.is_empty() || Path::new(path).is_absolute() {
-                return Some(format!("the path \"{path}\" must name a file, relative to this one"));
+                problems.push(format!("the path \"{path}\" must name a file, relative to this one"));
             }
         }
         if self.better.trim().is_empty() {
-            return Some("better is empty, but must be what the picture shows".to_owned());
+            problems.push("better is empty, but must be what the picture shows".to_owned());
         }
         if self.worse.is_empty() {
-            return Some("worse is empty, but must hold at least one caption".to_owned());
+            problems.push("worse is empty, but must hold at least one caption".to_owned());
         }
-        let repeated = self.worse.iter().find(|worse| **worse == self.better)?;
-        Some(format!("\"{repeated}\" is better and worse at once; leave it out of worse"))
+        if let Some(repeated) = self.worse.iter().find(|worse| **worse == self.better) {
+            problems.push(format!("\"{repeated}\" is better and worse at once; leave it out of worse"));
+        }
+        problems
     }
 }
 
