@@ -220,8 +220,8 @@ impl BaseRunConfig {
                 n_per_task: 4,
                 sampler: "ddim".to_owned(),
                 n_steps: 20,
-                guidance_scale: 3.0,
-                temperature: 0.4,
+                guidance_scale: 1.8,
+                temperature: 0.5,
             },
             training: TrainingConfig {
                 seed: 0,
