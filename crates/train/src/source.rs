@@ -100,6 +100,32 @@ impl PairConfig {
         }
     }
 
+    /// All kinds of masks, objects in boxes of every size or with their shape, erasures and extensions. The paper says no
+    /// shares. Runs of autoencoders are bound to these numbers ([`Source::fingerprint`]), so they stay.
+    pub(crate) fn of_all_kinds(picture_size: usize) -> Self {
+        let instance = InstanceMasks {
+            p_dilated: 0.075,
+            p_box: 0.4,
+            p_free_form: 0.075,
+            p_other_box: 0.45,
+            p_merge: 0.05,
+            box_margin: [4.0, 32.0],
+            other_centered: true,
+            ..InstanceMasks::default()
+        };
+        Self {
+            picture_size,
+            p_strategy: 0.08,
+            p_edit: 0.6,
+            p_erase: 0.18,
+            p_outpaint: 0.14,
+            p_strategy_erase: 0.25,
+            poses: Poses::default(),
+            box_share: None,
+            masks: MaskStrategy { instance, ..MaskStrategy::default() },
+        }
+    }
+
     /// Checks every number.
     ///
     /// # Errors

@@ -5,9 +5,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use byteedit_data::MaskStrategy;
-use byteedit_data::mask::InstanceMasks;
-use byteedit_data::world::Poses;
 use byteedit_edit::Hole;
 use byteedit_models::lora::LoraConfig;
 use byteedit_nn::Tape;
@@ -158,7 +155,7 @@ impl PeflRunConfig {
     pub fn paper() -> Self {
         let mini = Self::mini();
         Self {
-            data: paper_pairs(),
+            data: PairConfig::of_all_kinds(512),
             rollout: RolloutConfig::paper(),
             loss: PeflLossConfig {
                 w_diffusion: 1.0,
@@ -313,32 +310,6 @@ impl PeflRunConfig {
     }
 }
 
-/// What a model at 512 px is asked for: all kinds of masks, objects in boxes of every size or with their shape, erasures
-/// and extensions. The paper says no shares.
-fn paper_pairs() -> PairConfig {
-    let instance = InstanceMasks {
-        p_dilated: 0.075,
-        p_box: 0.4,
-        p_free_form: 0.075,
-        p_other_box: 0.45,
-        p_merge: 0.05,
-        box_margin: [4.0, 32.0],
-        other_centered: true,
-        ..InstanceMasks::default()
-    };
-    PairConfig {
-        picture_size: 512,
-        p_strategy: 0.08,
-        p_edit: 0.6,
-        p_erase: 0.18,
-        p_outpaint: 0.14,
-        p_strategy_erase: 0.25,
-        poses: Poses::default(),
-        box_share: None,
-        masks: MaskStrategy { instance, ..MaskStrategy::default() },
-    }
-}
-
 impl PeflLossConfig {
     fn validate(&self) -> Result<()> {
         let Self {
@@ -444,7 +415,10 @@ mod tests {
     #[test]
     fn what_suits_the_small_model_alone_is_not_the_paper_s() {
         let PairConfig { picture_size, p_edit, poses, box_share, masks, .. } = PeflRunConfig::paper().data;
-        assert_eq!((picture_size, p_edit, poses, box_share), (512, 0.6, Poses::default(), None));
+        assert_eq!(
+            (picture_size, p_edit, poses, box_share),
+            (512, 0.6, byteedit_data::world::Poses::default(), None)
+        );
         assert!(masks != PeflRunConfig::mini().data.masks);
     }
 

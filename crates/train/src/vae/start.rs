@@ -4,9 +4,6 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use byteedit_data::MaskStrategy;
-use byteedit_data::mask::InstanceMasks;
-use byteedit_data::world::Poses;
 use byteedit_models::Component;
 use byteedit_models::store::load_component;
 use byteedit_models::vae::AutoencoderKL;
@@ -74,26 +71,5 @@ fn warm_run(folder: &Path) -> Result<Option<VaeRunConfig>> {
 
 /// What a run is bound to of its source. Any fixed kind of pairs tells sources apart.
 pub(crate) fn data_sha256(source: &Source) -> Result<String> {
-    let instance = InstanceMasks {
-        p_dilated: 0.075,
-        p_box: 0.4,
-        p_free_form: 0.075,
-        p_other_box: 0.45,
-        p_merge: 0.05,
-        box_margin: [4.0, 32.0],
-        other_centered: true,
-        ..InstanceMasks::default()
-    };
-    let pairs = PairConfig {
-        picture_size: 128,
-        p_strategy: 0.08,
-        p_edit: 0.6,
-        p_erase: 0.18,
-        p_outpaint: 0.14,
-        p_strategy_erase: 0.25,
-        poses: Poses::default(),
-        box_share: None,
-        masks: MaskStrategy { instance, ..MaskStrategy::default() },
-    };
-    Ok(hex(&source.fingerprint(&pairs)?))
+    Ok(hex(&source.fingerprint(&PairConfig::of_all_kinds(128))?))
 }
