@@ -1,15 +1,15 @@
 //! What must be true of the committed pack and of every sample drawn from it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use byteedit_data::color::measure;
 use byteedit_data::mask::InstanceMasks;
-use byteedit_data::world::{Poses, write_samples};
+use byteedit_data::world::{Untold, write_samples};
 use byteedit_data::{
-    DataError, FolderDataset, Mask, MaskKind, MaskStrategy, PairSpec, Rgb8, Sample, SampleSpec, Split, Task,
-    World, folder::Crop,
+    ColorWord, DataError, FolderDataset, Mask, MaskKind, MaskStrategy, PairSpec, Rgb8, Sample, SampleSpec,
+    Split, Task, World, folder::Crop,
 };
 use proptest::prelude::*;
 
@@ -173,8 +173,8 @@ fn every_kind_of_sample_occurs() {
 fn objects_stand_as_they_are_asked_to() {
     let masks = &MaskStrategy::default();
     let drawn = |p_flip| {
-        let poses = Poses { max_turn: 0.0, p_flip };
-        let spec = SampleSpec { poses, ..SampleSpec::new(Task::Edit, Split::Train, 11) };
+        let untold = Untold { max_turn: 0.0, p_flip, ..Untold::default() };
+        let spec = SampleSpec { untold, ..SampleSpec::new(Task::Edit, Split::Train, 11) };
         (0..20).map(move |index| WORLD.sample_with(&spec, masks, index).unwrap().object.unwrap())
     };
     for (upright, mirrored) in drawn(0.0).zip(drawn(1.0)) {
@@ -190,9 +190,33 @@ fn objects_stand_as_they_are_asked_to() {
         let shared = back.coverage_of(&upright.mask);
         assert!(shared > 0.9, "{}: {shared}", upright.name);
     }
-    let poses = Poses { max_turn: f32::NAN, ..Poses::default() };
-    let spec = SampleSpec { poses, ..SampleSpec::new(Task::Edit, Split::Train, 11) };
-    assert!(matches!(WORLD.sample(&spec, 0), Err(DataError::Config { field: "poses.max_turn", .. })));
+    let untold = Untold { max_turn: f32::NAN, ..Untold::default() };
+    let spec = SampleSpec { untold, ..SampleSpec::new(Task::Edit, Split::Train, 11) };
+    assert!(matches!(WORLD.sample(&spec, 0), Err(DataError::Config { field: "untold.max_turn", .. })));
+}
+
+#[test]
+fn no_hue_goes_untold_where_none_may() {
+    // The colour words that are true of objects of which none is said, for each rendering.
+    let untold_words = |hues: bool| {
+        let spec = SampleSpec {
+            size: 64,
+            untold: Untold { hues, ..Untold::default() },
+            ..SampleSpec::new(Task::Edit, Split::Train, 5)
+        };
+        let mut words = BTreeMap::<usize, BTreeSet<ColorWord>>::new();
+        for index in 0..3000 {
+            let sample = WORLD.sample(&spec, index).unwrap();
+            let object = sample.object.unwrap();
+            if !sample.caption.is_empty() && ColorWord::in_caption(&sample.caption).is_none() {
+                words.entry(object.rendering).or_default().extend(object.color);
+            }
+        }
+        words
+    };
+    let most = |hues: bool| untold_words(hues).values().map(BTreeSet::len).max().unwrap();
+    // Exposure can move an object's own colours over one border, as from brown to black.
+    assert!(most(false) <= 2 && most(true) > 2, "{} {}", most(false), most(true));
 }
 
 #[test]

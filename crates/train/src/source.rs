@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use byteedit_data::folder::Crop;
 use byteedit_data::mask::InstanceMasks;
-use byteedit_data::world::{FRAME_SIDES, Poses, Sample};
+use byteedit_data::world::{FRAME_SIDES, Sample, Untold};
 use byteedit_data::{
     ColorWord, FolderDataset, Mask, MaskStrategy, PairSpec, Rgb8, SampleSpec, Split, Task, World,
 };
@@ -60,9 +60,9 @@ pub struct PairConfig {
     pub p_outpaint: f32,
     /// Among the pairs by the mask strategy, the probability that the object is left out.
     pub p_strategy_erase: f32,
-    /// How the world's objects stand.
-    #[serde(default)]
-    pub poses: Poses,
+    /// What the captions of the world's pairs do not tell.
+    #[serde(default, alias = "poses")]
+    pub untold: Untold,
     /// Where the world's edits are shown around their box, all of one size: the part of the picture's side that its
     /// shorter side takes ([`BoxView`]). None shows them whole, with boxes of every size.
     #[serde(default)]
@@ -94,7 +94,7 @@ impl PairConfig {
             p_erase: 0.12,
             p_outpaint: 0.09,
             p_strategy_erase: 0.25,
-            poses: Poses { max_turn: 3.0, p_flip: 0.0 },
+            untold: Untold { max_turn: 3.0, p_flip: 0.0, hues: false },
             box_share: Some(0.75),
             masks: MaskStrategy { instance, ..MaskStrategy::default() },
         }
@@ -120,7 +120,7 @@ impl PairConfig {
             p_erase: 0.18,
             p_outpaint: 0.14,
             p_strategy_erase: 0.25,
-            poses: Poses::default(),
+            untold: Untold::default(),
             box_share: None,
             masks: MaskStrategy { instance, ..MaskStrategy::default() },
         }
@@ -140,7 +140,7 @@ impl PairConfig {
         if !(0.0..=1.0).contains(&self.p_strategy_erase) {
             return Err(TrainError::config("data.p_strategy_erase", self.p_strategy_erase, "a probability"));
         }
-        self.poses.validate()?;
+        self.untold.validate()?;
         if let Some(share) = self.box_share.filter(|share| !(*share > 0.0 && *share <= 0.9)) {
             return Err(TrainError::config("data.box_share", share, "above 0 and up to 0.9, or null"));
         }
@@ -257,18 +257,18 @@ impl Source {
         let kind = stream.weighted(&kinds);
         match self {
             Self::World(world) => {
-                let (size, poses) = (config.picture_size, config.poses);
+                let (size, untold) = (config.picture_size, config.untold);
                 let task = match kind {
                     0 => {
                         let (p_erase, masks) = (config.p_strategy_erase, config.masks.clone());
-                        let spec = PairSpec { size, p_erase, masks, poses, ..PairSpec::new(split, seed) };
+                        let spec = PairSpec { size, p_erase, masks, untold, ..PairSpec::new(split, seed) };
                         return Ok(world.pair(&spec, index)?.into());
                     }
                     1 => Task::Edit,
                     2 => Task::Erase,
                     _ => Task::Outpaint,
                 };
-                let spec = SampleSpec { size, poses, ..SampleSpec::new(task, split, seed) };
+                let spec = SampleSpec { size, untold, ..SampleSpec::new(task, split, seed) };
                 config.pair(world, spec, index)
             }
             Self::Folder(folder) => {
@@ -290,10 +290,10 @@ impl Source {
     pub fn held_out_pair(&self, config: &PairConfig, task: Task, index: u64) -> Result<Pair> {
         match self {
             Self::World(world) => {
-                let (size, poses) = (config.picture_size, config.poses);
+                let (size, untold) = (config.picture_size, config.untold);
                 config.pair(
                     world,
-                    SampleSpec { size, poses, ..SampleSpec::new(task, Split::Validation, 0) },
+                    SampleSpec { size, untold, ..SampleSpec::new(task, Split::Validation, 0) },
                     index,
                 )
             }

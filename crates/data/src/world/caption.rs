@@ -7,9 +7,9 @@ const P_COLOR: f32 = 0.8;
 /// Probability of an article, as somebody writes "a red apple" rather than "red apple".
 const P_ARTICLE: f32 = 0.6;
 
-/// A caption such as "a red apple", "red apple", "an apple" or "apple".
-pub(super) fn caption(name: &str, color: Option<ColorWord>, stream: &mut Stream) -> String {
-    let said = stream.chance(P_COLOR);
+/// A caption such as "a red apple", "red apple", "an apple" or "apple"; the latter two not if the colour `must` be said.
+pub(super) fn caption(name: &str, color: Option<ColorWord>, must: bool, stream: &mut Stream) -> String {
+    let said = stream.chance(P_COLOR) || must;
     let phrase = match color {
         Some(color) if said => format!("{color} {name}"),
         _ => name.to_owned(),
@@ -32,15 +32,21 @@ mod tests {
     #[test]
     fn every_form_is_said() {
         let forms: BTreeSet<_> = (0..200)
-            .map(|index| caption("apple", Some(ColorWord::Red), &mut Stream::new([1, 0, index, 0])))
+            .map(|index| caption("apple", Some(ColorWord::Red), false, &mut Stream::new([1, 0, index, 0])))
             .collect();
         assert_eq!(forms.into_iter().collect::<Vec<_>>(), ["a red apple", "an apple", "apple", "red apple"]);
+        let told = (0..200)
+            .map(|index| caption("apple", Some(ColorWord::Red), true, &mut Stream::new([1, 0, index, 0])));
+        assert_eq!(
+            told.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+            ["a red apple", "red apple"]
+        );
     }
 
     #[test]
     fn no_color_is_invented() {
         let forms: BTreeSet<_> =
-            (0..50).map(|index| caption("zebra", None, &mut Stream::new([1, 0, index, 0]))).collect();
+            (0..50).map(|index| caption("zebra", None, true, &mut Stream::new([1, 0, index, 0]))).collect();
         assert_eq!(forms.into_iter().collect::<Vec<_>>(), ["a zebra", "zebra"]);
     }
 }

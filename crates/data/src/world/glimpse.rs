@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::background::{estranged, jitter};
 use super::sample::{FRAME, GLIMPSES, footprint, stream};
-use super::{Poses, Renderings, Split, World};
+use super::{Renderings, Split, Untold, World};
 use crate::mask::{MaskStrategy, Rect};
 use crate::resample::{Window, resize_window};
 use crate::{DataError, Result, Rgb8, Stream};
@@ -141,7 +141,7 @@ impl World {
                 background = estranged(&background, &mut stream);
             }
         }
-        let scene = self.compose(spec.renderings, background, Some(photo), Poses::default(), &mut stream);
+        let scene = self.compose(spec.renderings, background, Some(photo), Untold::default(), &mut stream);
         let masks = MaskStrategy { p_instance: 1.0, ..MaskStrategy::default() };
         let (edit_mask, _) = masks.sample(&mut stream, FRAME, footprint(&scene));
         let mut view = edit_mask.bounding_box().map_or(View::whole(FRAME), |b| View::around(b, FRAME));

@@ -39,7 +39,7 @@ pub use load::{Concept, Renderings, World};
 pub use photos::subject_of;
 pub use reference::{Reference, structure_error};
 pub use sample::{FRAME_SIDES, ObjectInfo, PairSpec, Sample, SampleSpec};
-pub use scene::Poses;
+pub use scene::Untold;
 
 /// What is asked of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ pub(super) struct Pose {
 }
 
 /// An object in pixels of the frame.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Patch {
     /// Left column in the frame; soft edges may reach beyond it.
     pub(super) x: isize,

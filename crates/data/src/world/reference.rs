@@ -169,7 +169,7 @@ mod tests {
     fn a_true_object_is_nearest_to_its_own_concept() {
         let world = world();
         let spec = SampleSpec {
-            poses: super::super::Poses { max_turn: 0.0, p_flip: 0.5 },
+            untold: super::super::Untold { max_turn: 0.0, ..Default::default() },
             ..SampleSpec::new(Task::Edit, Split::Train, 5)
         };
         let (mut n_right, mut n) = (0, 0);

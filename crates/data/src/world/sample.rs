@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::background::plain;
 use super::caption::caption;
-use super::scene::{Placed, Poses, Scene};
+use super::scene::{Placed, Scene, Untold};
 use super::{Split, Task, World};
 use crate::mask::{Mask, MaskKind, MaskStrategy, Rect, outside};
 use crate::{ColorWord, DataError, Result, Rgb8, Stream};
@@ -36,15 +36,15 @@ pub struct SampleSpec {
     pub seed: u64,
     /// Side of the square frame in pixels, 32 to 256.
     pub size: usize,
-    /// How objects stand.
+    /// What captions do not tell.
     #[serde(default)]
-    pub poses: Poses,
+    pub untold: Untold,
 }
 
 impl SampleSpec {
     /// A specification at the world's own 128 px.
     pub fn new(task: Task, split: Split, seed: u64) -> Self {
-        Self { task, split, seed, size: FRAME, poses: Poses::default() }
+        Self { task, split, seed, size: FRAME, untold: Untold::default() }
     }
 }
 
@@ -63,15 +63,15 @@ pub struct PairSpec {
     pub p_erase: f32,
     /// How masks are drawn; the object is the instance.
     pub masks: MaskStrategy,
-    /// How objects stand.
-    pub poses: Poses,
+    /// What captions do not tell.
+    pub untold: Untold,
 }
 
 impl PairSpec {
     /// The default mixture at 128 px.
     pub fn new(split: Split, seed: u64) -> Self {
-        let (masks, poses) = (MaskStrategy::default(), Poses::default());
-        Self { split, seed, size: FRAME, p_erase: 0.25, masks, poses }
+        let (masks, untold) = (MaskStrategy::default(), Untold::default());
+        Self { split, seed, size: FRAME, p_erase: 0.25, masks, untold }
     }
 }
 
@@ -130,11 +130,11 @@ impl World {
     pub fn sample_with(&self, spec: &SampleSpec, masks: &MaskStrategy, index: u64) -> Result<Sample> {
         check_size(spec.size)?;
         masks.validate()?;
-        spec.poses.validate()?;
+        spec.untold.validate()?;
         let mut stream = stream(spec.seed, spec.split, spec.task as u64, index);
         let masks = MaskStrategy { p_instance: 1.0, ..masks.clone() };
         let with_object = spec.task != Task::Outpaint || stream.chance(P_OUTPAINT_OBJECT);
-        let scene = self.scene(spec.split, spec.size, with_object.then_some(spec.poses), &mut stream);
+        let scene = self.scene(spec.split, spec.size, with_object.then_some(spec.untold), &mut stream);
         Ok(match spec.task {
             Task::Edit => {
                 let (edit_mask, mask_kind) = masks.sample(&mut stream, spec.size, footprint(&scene));
@@ -164,10 +164,10 @@ impl World {
             return Err(DataError::Config { field: "p_erase", value: spec.p_erase, limit: "a probability" });
         }
         spec.masks.validate()?;
-        spec.poses.validate()?;
+        spec.untold.validate()?;
         let mut stream = stream(spec.seed, spec.split, PAIRS, index);
         let erase = stream.chance(spec.p_erase);
-        let scene = self.scene(spec.split, spec.size, Some(spec.poses), &mut stream);
+        let scene = self.scene(spec.split, spec.size, Some(spec.untold), &mut stream);
         let (edit_mask, mask_kind) = spec.masks.sample(&mut stream, spec.size, footprint(&scene));
         if erase {
             return Ok(self.erase(scene, edit_mask, mask_kind));
@@ -186,28 +186,29 @@ impl World {
         let frame = size.max(FRAME);
         let picture = if stream.chance(0.08) {
             let background = plain(frame, &mut stream);
-            self.compose(split.into(), background, None, Poses::default(), &mut stream).composite
+            self.compose(split.into(), background, None, Untold::default(), &mut stream).composite
         } else {
-            let poses = stream.chance(0.6).then(Poses::default);
-            self.scene(split, frame, poses, &mut stream).composite
+            let untold = stream.chance(0.6).then(Untold::default);
+            self.scene(split, frame, untold, &mut stream).composite
         };
         let (x, y) = (stream.between(0, frame - size), stream.between(0, frame - size));
         Ok(picture.window(x, y, size, size))
     }
 
-    /// A scene with an object in one of `poses`, or without an object.
-    fn scene(&self, split: Split, size: usize, poses: Option<Poses>, stream: &mut Stream) -> Scene {
+    /// A scene with an object, or without an object.
+    fn scene(&self, split: Split, size: usize, untold: Option<Untold>, stream: &mut Stream) -> Scene {
         let (background, photo) = self.background(split, size, stream);
-        if let Some(poses) = poses {
-            return self.compose(split.into(), background, Some(photo), poses, stream);
+        if let Some(untold) = untold {
+            return self.compose(split.into(), background, Some(photo), untold, stream);
         }
         Scene { composite: background.clone(), background, photo: Some(photo), object: None }
     }
 
     fn edit(&self, scene: Scene, edit_mask: Mask, mask_kind: MaskKind, stream: &mut Stream) -> Sample {
         let hidden = scene.object.as_ref().filter(|o| edit_mask.coverage_of(&o.silhouette) >= HIDDEN);
-        let caption =
-            hidden.map_or_else(String::new, |o| caption(&self.concepts[o.concept].name, o.color, stream));
+        let caption = hidden.map_or_else(String::new, |o| {
+            caption(&self.concepts[o.concept].name, o.color, o.is_color_told, stream)
+        });
         // The background inside the mask, the truth outside: nothing outside is to change.
         let input = select(&edit_mask, &scene.background, &scene.composite);
         Sample {
@@ -246,7 +247,7 @@ impl World {
     }
 
     fn object_info(&self, placed: Placed) -> ObjectInfo {
-        let Placed { concept, rendering, color, rect, silhouette, footprint: _ } = placed;
+        let Placed { concept, rendering, color, rect, silhouette, .. } = placed;
         let name = self.concepts[concept].name.clone();
         ObjectInfo { concept, rendering, name, color, rect, mask: silhouette }
     }

@@ -16,31 +16,34 @@ const P_RECOLOR: f32 = 0.65;
 /// How far an object's exposure follows its surroundings.
 pub(super) const EXPOSURE: f32 = 0.4;
 
-/// How objects stand in their scenes. What a caption does not tell, a model has to leave to chance, and a small one
-/// paints the mean of all answers instead: training scenes may have less of it than those that are asked for.
+/// What an object's caption does not tell of its look. A model has to leave it to chance, and a small one paints the
+/// mean of all answers instead: training scenes may have less of it than those that are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Poses {
+pub struct Untold {
     /// Largest turn of an object to either side, 0 to 180 degrees.
     pub max_turn: f32,
     /// Probability that left and right are exchanged.
     pub p_flip: f32,
+    /// Whether a hue other than an object's own may go untold. If not, an object that is turned to one is always called by
+    /// its colour word, and one that no word is true of keeps its own colours.
+    pub hues: bool,
 }
 
-impl Default for Poses {
+impl Default for Untold {
     fn default() -> Self {
-        Self { max_turn: 15.0, p_flip: 0.5 }
+        Self { max_turn: 15.0, p_flip: 0.5, hues: true }
     }
 }
 
-impl Poses {
+impl Untold {
     /// Checks every number once, at the door.
     ///
     /// # Errors
     /// [`DataError::Config`](crate::DataError::Config) names the first field that is out of range.
     pub fn validate(&self) -> Result<()> {
-        within("poses.max_turn", self.max_turn, 0.0..=180.0, "0 to 180 degrees")?;
-        within("poses.p_flip", self.p_flip, 0.0..=1.0, "a probability from 0 to 1")
+        within("untold.max_turn", self.max_turn, 0.0..=180.0, "0 to 180 degrees")?;
+        within("untold.p_flip", self.p_flip, 0.0..=1.0, "a probability from 0 to 1")
     }
 }
 
@@ -62,6 +65,8 @@ pub(super) struct Placed {
     pub(super) rendering: usize,
     /// The colour word measured on the composite, if one is true.
     pub(super) color: Option<ColorWord>,
+    /// Whether a caption has to tell the colour.
+    pub(super) is_color_told: bool,
     /// The box around the silhouette.
     pub(super) rect: Rect,
     /// The object's solid pixels.
@@ -77,7 +82,7 @@ impl World {
         renderings: Renderings,
         background: Rgb8,
         photo: Option<usize>,
-        poses: Poses,
+        untold: Untold,
         stream: &mut Stream,
     ) -> Scene {
         let size = background.width;
@@ -86,29 +91,47 @@ impl World {
         let rendering = &self.renderings[index];
         let pose = Pose {
             side: size as f32 * stream.uniform(OBJECT_SHARE[0], OBJECT_SHARE[1]),
-            angle: stream.uniform(-poses.max_turn, poses.max_turn).to_radians(),
-            flip: stream.chance(poses.p_flip),
+            angle: stream.uniform(-untold.max_turn, untold.max_turn).to_radians(),
+            flip: stream.chance(untold.p_flip),
         };
-        let mut patch = Patch::place(&rendering.picture, pose, size, stream);
-        if let Some(hue) = rendering.hue
-            && stream.chance(P_RECOLOR)
-        {
+        let patch = Patch::place(&rendering.picture, pose, size, stream);
+        let mut turn = rendering.hue.filter(|_| stream.chance(P_RECOLOR)).map(|own| {
             let (_, target) = ColorWord::HUES[stream.below(ColorWord::HUES.len())];
-            patch.recolor(hue, target + stream.uniform(-5.0, 5.0));
-        }
-        patch.expose(1.0 + EXPOSURE * (mean_luma(&background, patch.bounds) - 0.5));
+            (own, target + stream.uniform(-5.0, 5.0))
+        });
         let shadow = shadow(&patch, size, stream);
-        let composite = paste(&background, &patch, &shadow);
-
         let mut silhouette = Mask::empty(size, size);
         for (x, y, _, alpha) in patch.pixels(size) {
             silhouette.values[y * size + x] = if alpha >= SOLID { 255 } else { 0 };
         }
+        let look = |turn: Option<(f32, f32)>| {
+            let mut patch = patch.clone();
+            if let Some((from, to)) = turn {
+                patch.recolor(from, to);
+            }
+            patch.expose(1.0 + EXPOSURE * (mean_luma(&background, patch.bounds) - 0.5));
+            let composite = paste(&background, &patch, &shadow);
+            let color = measure(&composite, &silhouette);
+            (composite, color)
+        };
+        let (mut composite, mut color) = look(turn);
+        if turn.is_some() && color.is_none() && !untold.hues {
+            turn = None;
+            (composite, color) = look(turn);
+        }
+
         let differs = |x: usize, y: usize| background.pixel(x, y) != composite.pixel(x, y);
         // An object can have the very colour of the background: its solid pixels count all the same.
         let footprint = Mask::from_fn(size, size, differs).union(&silhouette);
-        let color = measure(&composite, &silhouette);
-        let placed = Placed { concept, rendering: index, color, rect: patch.bounds, silhouette, footprint };
+        let placed = Placed {
+            concept,
+            rendering: index,
+            color,
+            is_color_told: turn.is_some() && !untold.hues,
+            rect: patch.bounds,
+            silhouette,
+            footprint,
+        };
         Scene { background, composite, photo, object: Some(placed) }
     }
 }

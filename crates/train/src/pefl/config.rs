@@ -414,10 +414,10 @@ mod tests {
 
     #[test]
     fn what_suits_the_small_model_alone_is_not_the_paper_s() {
-        let PairConfig { picture_size, p_edit, poses, box_share, masks, .. } = PeflRunConfig::paper().data;
+        let PairConfig { picture_size, p_edit, untold, box_share, masks, .. } = PeflRunConfig::paper().data;
         assert_eq!(
-            (picture_size, p_edit, poses, box_share),
-            (512, 0.6, byteedit_data::world::Poses::default(), None)
+            (picture_size, p_edit, untold, box_share),
+            (512, 0.6, byteedit_data::world::Untold::default(), None)
         );
         assert!(masks != PeflRunConfig::mini().data.masks);
     }
