@@ -18,11 +18,14 @@ use byteedit_models::store::{Precision, load_component, save_component};
 use byteedit_nn::Init;
 use byteedit_reward::losses::FakeRegion;
 use byteedit_reward::{CoherentNetwork, ImageRewardNetwork, open};
+use byteedit_train::named::parameters_of;
+use byteedit_train::optim::Decay;
 use byteedit_train::reward::coherent::{self, CoherentInputs, CoherentRunConfig};
 use byteedit_train::reward::ranking::{self, RankingInputs, RankingRunConfig};
-use byteedit_train::run::read_log;
+use byteedit_train::run::{Checkpoint, read_log};
 use byteedit_train::training::{ReportConfig, TrainingConfig};
 use byteedit_train::{Outcome, RunContext};
+use safetensors::SafeTensors;
 
 use tiny::Warnings;
 
@@ -170,6 +173,64 @@ fn frozen_layers_and_a_run_without_patience_stay_where_they_were() {
         (weight(&before) - weight(&after)).abs().max().into_scalar::<f32>()
     };
     assert!(change(0) == 0.0 && change(1) > 0.0, "{} {}", change(0), change(1));
+}
+
+/// Whether a parameter stays as it is where half of two layers do and there is no contrast.
+fn stays(name: &str) -> bool {
+    let parts = ["encoder.layers.0.", "encoder.layer.0.", "embeddings.", "vision_proj.", "text_proj."];
+    parts.iter().any(|part| name.contains(part))
+}
+
+#[test]
+fn a_state_holds_what_learns_and_the_rest_lies_beside_all_of_them() {
+    let (folder, world, mut told) = (tempfile::tempdir().unwrap(), world(), Warnings::default());
+    let data = [write_preferences(folder.path(), 30)];
+    let [first, whole, in_parts] = ["first", "whole", "in-parts"].map(|name| folder.path().join(name));
+    let config = ranking_config(5);
+    rank(&Run { config: &config, data: &data, init: None, folder: &first }, &world, &mut told).unwrap();
+    let (init, device) = (first.join("aesthetic"), Device::default());
+    let started_from = parameters_of(&load_component::<ImageRewardNetwork>(&init, &device).unwrap());
+    let mut train = |run: &Path, n_steps: u64| {
+        let mut config = ranking_config(n_steps);
+        config.frozen_fraction = 0.5;
+        config.training.learning_rate.decay = Decay::Constant;
+        rank(&Run { config: &config, data: &data, init: Some(&init), folder: run }, &world, &mut told)
+    };
+    train(&whole, 10).unwrap();
+    train(&in_parts, 5).unwrap();
+    // Nothing outside of its folder is read again.
+    fs::remove_dir_all(&first).unwrap();
+    train(&in_parts, 10).unwrap();
+    let read = |run: &Path, name: &str| fs::read(run.join(name)).unwrap();
+    assert!(read(&in_parts, "state.safetensors") == read(&whole, "state.safetensors"), "the states differ");
+    let export = format!("aesthetic/{}", ImageRewardNetwork::WEIGHTS_FILE);
+    assert!(read(&in_parts, &export) == read(&whole, &export), "the exports differ");
+
+    let state = Checkpoint::load_newest(&whole, &device).unwrap().unwrap().0;
+    let (frozen, learned): (Vec<&str>, Vec<&str>) =
+        state.model.keys().map(String::as_str).partition(|name| stays(name));
+    assert!(state.ema.keys().eq(&learned) && state.states.keys().eq(&learned));
+    let bytes = read(&whole, "state.safetensors");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    assert!(!file.names().into_iter().any(stays), "{:?}", file.names());
+    let mut in_file: Vec<&str> =
+        file.names().into_iter().filter_map(|name| name.strip_prefix("model.")).collect();
+    in_file.sort_unstable();
+    assert_eq!(in_file, learned);
+    let of_network: Vec<&str> = frozen.iter().filter_map(|name| name.strip_prefix("network.")).collect();
+    assert!(!of_network.is_empty() && of_network.len() < frozen.len(), "{frozen:?}");
+    for name in of_network {
+        let now = state.model[&format!("network.{name}")].clone().into_data();
+        assert!(now == started_from[name].clone().into_data(), "{name}");
+    }
+
+    let beside = format!("frozen-{:.12}.safetensors", state.header.frozen_sha256.as_ref().unwrap());
+    let mut other = read(&whole, &beside);
+    assert!(other == read(&in_parts, &beside));
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(whole.join(&beside), other).unwrap();
+    let message = train(&whole, 10).unwrap_err().to_string();
+    assert!(message.contains(&beside) && message.contains("put the file back"), "{message}");
 }
 
 #[test]

@@ -1,27 +1,25 @@
 //! The state of a run in one safetensors file: weights, the optimiser's state, moving averages, and
 //! where the run stands. A run continued from it makes the same steps as one never stopped. Weights that
-//! the run does not train and finds again where it found them at first are left out. It is written and read one
-//! tensor at a time, and needs no second room for all.
+//! the run does not train are left out, and lie beside all of its states, once; or nowhere, if it finds them again where it
+//! found them at first. All is written and read one tensor at a time, and needs no second room.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use safetensors::tensor::SafeTensorError;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::tensors::{Stored, TensorFile};
-use crate::files::{hex, partial_path};
+use super::frozen;
+use super::tensors::{Checksum, Stored, TensorFile, write_flat};
 use crate::named::{NamedTensors, first_misfit, with_parameters};
 use crate::optim::{Moments, ParameterState};
 use crate::{Result, TrainError};
 
 /// Layout of the file; raised when an older reader would misread it. From 3 on, parameters may be left out that the run
-/// finds again, and averages of those that do not learn.
-const SCHEMA_VERSION: u32 = 3;
+/// finds again, and averages of those that do not learn; from 4 on, these parameters lie beside the file.
+const SCHEMA_VERSION: u32 = 4;
 /// The oldest layout that is still read.
 const OLDEST_VERSION: u32 = 2;
 /// The header's key in the file's metadata.
@@ -46,13 +44,17 @@ pub struct StateHeader {
     pub config_hash: String,
     /// Parameters with optimiser state.
     pub n_optimizer_states: usize,
+    /// SHA-256 over names and values of the weights that do not learn, which are in a file beside this one; `None` without
+    /// such weights, and in states of before, which hold them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_sha256: Option<String>,
     /// SHA-256 over this header without its digest, and names and values of all tensors, so that a
     /// damaged file is never trained on.
     pub digest: String,
 }
 
 impl StateHeader {
-    /// The header of a state to be saved; the tensors' count and digest are filled in on writing.
+    /// The header of a state to be saved; what it says of tensors is filled in on writing.
     pub fn new(step: u64, n_images: u64, seed: u64, config_hash: &str) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -61,6 +63,7 @@ impl StateHeader {
             seed,
             config_hash: config_hash.to_owned(),
             n_optimizer_states: 0,
+            frozen_sha256: None,
             digest: String::new(),
         }
     }
@@ -91,37 +94,12 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::Io`] if it cannot be written; the old one stays.
     pub fn save(&self, folder: &Path) -> Result<PathBuf> {
-        let path = folder.join(CURRENT);
-        let partial = partial_path(&path);
-        let saved = self.write(&partial).and_then(|()| put_in_place(&partial, &path, &folder.join(PREVIOUS)));
-        if saved.is_err() {
-            // On a full disk it would take the room that even config.json needs at the next start. That it
-            // cannot be removed says less than what went wrong before.
-            let _ = fs::remove_file(&partial);
-        }
-        saved.map(|()| path)
-    }
-
-    /// Writes the file and forces it to the disk.
-    fn write(&self, path: &Path) -> Result<()> {
-        let tensors = self.tensors();
-        let mut header = self.header.clone();
-        header.n_optimizer_states = self.states.len();
-        let mut checksum = Checksum::of(&header)?;
-        for (name, stored) in &tensors {
-            checksum.add(name, &stored.bytes());
-        }
-        header.digest = checksum.end();
-        let metadata = HashMap::from([(HEADER.to_owned(), header_json(&header)?)]);
-        safetensors::serialize_to_file(&tensors, Some(metadata), path).map_err(|error| {
-            let source = match error {
-                SafeTensorError::IoError(source) => source,
-                other => std::io::Error::other(other),
-            };
-            TrainError::Io { action: "writing", path: path.to_owned(), source }
-        })?;
-        let file = File::open(path).map_err(TrainError::io("opening", path))?;
-        file.sync_all().map_err(TrainError::io("flushing", path))
+        let header = StateHeader {
+            n_optimizer_states: self.states.len(),
+            frozen_sha256: frozen::keep(folder, &self.frozen())?,
+            ..self.header.clone()
+        };
+        write(folder, header, &self.tensors())
     }
 
     /// The newest usable state of `folder`: `None` in a folder without any, and with it the error of
@@ -167,16 +145,17 @@ impl Checkpoint {
         [CURRENT, PREVIOUS].iter().find_map(step)
     }
 
-    /// Reads one file.
+    /// Reads one file, and the one beside it of what does not learn.
     ///
     /// # Errors
     /// [`TrainError::Io`] if it cannot be read; [`TrainError::Checkpoint`] if it is cut off, damaged,
-    /// of another layout, or lacks weights, average or a moment of a parameter that the optimiser has updated.
+    /// of another layout, or lacks weights, average or a moment of a parameter that the optimiser has updated,
+    /// or if the file beside it cannot be read; [`TrainError::OtherWeights`] if that has other weights.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let bad = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
         let mut file = TensorFile::open(path)?;
         let header = header_of(&file, path)?;
-        let mut checksum = Checksum::of(&header)?;
+        let mut checksum = checksum_of(&header)?;
         let mut groups: BTreeMap<&str, NamedTensors> = BTreeMap::new();
         for name in file.names() {
             let (group, parameter) = split(&name).ok_or_else(|| bad(format!("`{name}` is unknown")))?;
@@ -187,7 +166,12 @@ impl Checkpoint {
         if checksum.end() != header.digest {
             return Err(bad("its checksum does not match its content: the file is damaged".to_owned()));
         }
-        Self::assemble(header, groups).map_err(bad)
+        let mut state = Self::assemble(header, groups).map_err(bad)?;
+        if let Some(sha256) = &state.header.frozen_sha256 {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            state.model.extend(frozen::read(folder, sha256, device)?);
+        }
+        Ok(state)
     }
 
     /// `module` with the averaged weights of this state, which is that of the run in `run`.
@@ -227,10 +211,22 @@ impl Checkpoint {
         Ok(Self { header, model, states, ema })
     }
 
-    /// All tensors under their names in the file.
+    /// Whether a parameter learns: one that does has an average, and a state once it was updated.
+    fn learns(&self, name: &str) -> bool {
+        self.ema.contains_key(name) || self.states.contains_key(name)
+    }
+
+    /// The weights that do not learn.
+    fn frozen(&self) -> BTreeMap<String, Stored<'_>> {
+        let frozen = self.model.iter().filter(|(name, _)| !self.learns(name));
+        frozen.map(|(name, tensor)| named("", name, tensor)).collect()
+    }
+
+    /// All other tensors under their names in the file.
     fn tensors(&self) -> BTreeMap<String, Stored<'_>> {
         let mut tensors = BTreeMap::new();
-        tensors.extend(self.model.iter().map(|(name, tensor)| named("model.", name, tensor)));
+        let learned = self.model.iter().filter(|(name, _)| self.learns(name));
+        tensors.extend(learned.map(|(name, tensor)| named("model.", name, tensor)));
         tensors.extend(self.ema.iter().map(|(name, tensor)| named("ema.", name, tensor)));
         for (name, state) in &self.states {
             match state {
@@ -255,6 +251,19 @@ fn split(name: &str) -> Option<(&'static str, &str)> {
 /// The other way round, with what is to be stored under that name.
 fn named<'a>(prefix: &str, name: &str, tensor: &'a Tensor<1>) -> (String, Stored<'a>) {
     (format!("{prefix}{name}"), Stored::new(tensor))
+}
+
+/// Writes a state of these tensors into `folder`, in the place of the one before it.
+fn write(folder: &Path, header: StateHeader, tensors: &BTreeMap<String, Stored<'_>>) -> Result<PathBuf> {
+    let mut checksum = checksum_of(&header)?;
+    for (name, stored) in tensors {
+        checksum.add(name, &stored.bytes());
+    }
+    let header = StateHeader { digest: checksum.end(), ..header };
+    let metadata = HashMap::from([(HEADER.to_owned(), header_json(&header)?)]);
+    let (path, previous) = (folder.join(CURRENT), folder.join(PREVIOUS));
+    write_flat(&path, tensors, Some(metadata), |partial| put_in_place(partial, &path, &previous))?;
+    Ok(path)
 }
 
 /// Moves a whole file to its name, and what had that name to `previous`.
@@ -284,24 +293,10 @@ fn header_of(file: &TensorFile, path: &Path) -> Result<StateHeader> {
     Ok(header)
 }
 
-/// SHA-256 over a header without its digest, and over names and values of tensors in the order of their names.
-struct Checksum(Sha256);
-
-impl Checksum {
-    fn of(header: &StateHeader) -> Result<Self> {
-        let header = StateHeader { digest: String::new(), ..header.clone() };
-        Ok(Self(Sha256::new_with_prefix(header_json(&header)?)))
-    }
-
-    fn add(&mut self, name: &str, bytes: &[u8]) {
-        self.0.update(name.as_bytes());
-        self.0.update((bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
-    }
-
-    fn end(self) -> String {
-        hex(&self.0.finalize())
-    }
+/// The beginning of a state's checksum: its header without the digest.
+fn checksum_of(header: &StateHeader) -> Result<Checksum> {
+    let header = StateHeader { digest: String::new(), ..header.clone() };
+    Ok(Checksum::of(&header_json(&header)?))
 }
 
 #[cfg(test)]
@@ -312,6 +307,7 @@ mod tests {
     use safetensors::{Dtype, SafeTensors};
 
     use super::*;
+    use crate::files::partial_path;
     use crate::named::parameters_of;
 
     fn flat(values: &[f32]) -> Tensor<1> {
@@ -515,19 +511,38 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_learn_may_be_there_without_an_average_or_not_at_all() {
+    fn what_does_not_learn_lies_beside_the_state() {
         let dir = tempfile::tempdir().unwrap();
         let mut sparse = state(3);
         sparse.model.insert("frozen.weight".to_owned(), flat(&[4.0]));
         sparse.save(dir.path()).unwrap();
+        let bytes = fs::read(dir.path().join(CURRENT)).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        assert!(file.names().iter().all(|name| !name.contains("frozen")), "{:?}", file.names());
         let (loaded, _) = newest(dir.path()).unwrap().unwrap();
-        assert!(loaded.model.keys().eq(["conv.bias", "conv.weight", "frozen.weight"]));
+        assert_eq!(bits(&loaded.model), bits(&sparse.model));
         assert!(loaded.ema.keys().eq(["conv.bias", "conv.weight"]));
     }
 
     #[test]
+    fn a_state_of_before_holds_what_does_not_learn_and_the_next_one_does_not() {
+        let (dir, saved, frozen) = (tempfile::tempdir().unwrap(), state(3), flat(&[4.0]));
+        let mut tensors = saved.tensors();
+        tensors.extend([super::named("model.", "frozen.weight", &frozen)]);
+        let header = StateHeader { schema_version: 3, n_optimizer_states: 2, ..saved.header.clone() };
+        write(dir.path(), header, &tensors).unwrap();
+        let (before, _) = newest(dir.path()).unwrap().unwrap();
+        assert!(before.model.keys().eq(["conv.bias", "conv.weight", "frozen.weight"]));
+        let later = Checkpoint { header: StateHeader::new(6, 96, 7, "hash"), ..before.clone() };
+        later.save(dir.path()).unwrap();
+        let (next, _) = newest(dir.path()).unwrap().unwrap();
+        assert!(next.header.frozen_sha256.is_some());
+        assert_eq!(bits(&next.model), bits(&before.model));
+    }
+
+    #[test]
     fn the_layout_before_is_read_and_the_next_one_is_not() {
-        for (version, is_read) in [(1, false), (2, true), (3, true), (4, false)] {
+        for (version, is_read) in [(1, false), (2, true), (3, true), (4, true), (5, false)] {
             let dir = tempfile::tempdir().unwrap();
             let mut saved = state(3);
             saved.header.schema_version = version;
@@ -539,7 +554,7 @@ mod tests {
                 }
                 other => {
                     let message = other.unwrap_err().to_string();
-                    assert!(!is_read && message.contains("this program reads 2 to 3"), "{message}");
+                    assert!(!is_read && message.contains("this program reads 2 to 4"), "{message}");
                 }
             }
         }

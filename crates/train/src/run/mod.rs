@@ -4,15 +4,16 @@
 //! RUN/config.json                 the resolved configuration
 //! RUN/log.jsonl                   one JSON object for each logged step, and one for a warm start
 //! RUN/samples/step_000000.png     grids at intervals
-//! RUN/state.safetensors           weights of what learns, of the rest those that no other file has for the next start, the
-//!                                 optimiser's state, averages; written whole, then renamed
+//! RUN/state.safetensors           weights of what learns, the optimiser's state, averages; written whole, then renamed
 //! RUN/state.previous.safetensors  the one before it
+//! RUN/frozen-HASH.safetensors     weights that do not learn and that no other file has for the next start; for all states
 //! RUN/run.lock                    held by the process that trains
 //! ```
 
 mod checkpoint;
 mod config;
 mod folder;
+mod frozen;
 mod log;
 mod tensors;
 

@@ -2,14 +2,17 @@
 //! memory that is left beside what it is a state of.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::Dtype;
-use safetensors::tensor::{Metadata, View};
+use safetensors::tensor::{Metadata, SafeTensorError, View};
+use sha2::{Digest, Sha256};
 
+use crate::files::{hex, partial_path};
 use crate::{Result, TrainError};
 
 /// Bytes in which a file says how long its header is.
@@ -52,6 +55,62 @@ impl View for &Stored<'_> {
     fn data_len(&self) -> usize {
         size_of::<f32>() * self.shape[0]
     }
+}
+
+/// SHA-256 over a text, and over names and values of tensors in the order of their names.
+pub(super) struct Checksum(Sha256);
+
+impl Checksum {
+    /// Of the text alone.
+    pub(super) fn of(text: &str) -> Self {
+        Self(Sha256::new_with_prefix(text))
+    }
+
+    pub(super) fn add(&mut self, name: &str, bytes: &[u8]) {
+        self.0.update(name.as_bytes());
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    pub(super) fn end(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
+/// Writes tensors beside `path`, forces them to the disk and has `place` move the file there: it appears whole or not at all.
+///
+/// # Errors
+/// [`TrainError::Io`] if it cannot be written; what `place` returns.
+pub(super) fn write_flat(
+    path: &Path,
+    tensors: &BTreeMap<String, Stored<'_>>,
+    metadata: Option<HashMap<String, String>>,
+    place: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let partial = partial_path(path);
+    let written = write_through(&partial, tensors, metadata).and_then(|()| place(&partial));
+    if written.is_err() {
+        // On a full disk it would take the room that even config.json needs at the next start. That it
+        // cannot be removed says less than what went wrong before.
+        let _ = fs::remove_file(&partial);
+    }
+    written
+}
+
+fn write_through(
+    path: &Path,
+    tensors: &BTreeMap<String, Stored<'_>>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
+    safetensors::serialize_to_file(tensors, metadata, path).map_err(|error| {
+        let source = match error {
+            SafeTensorError::IoError(source) => source,
+            other => io::Error::other(other),
+        };
+        TrainError::Io { action: "writing", path: path.to_owned(), source }
+    })?;
+    let file = File::open(path).map_err(TrainError::io("opening", path))?;
+    file.sync_all().map_err(TrainError::io("flushing", path))
 }
 
 /// A file of which the header is in memory.
