@@ -112,6 +112,14 @@ pub enum DataError {
         /// Largest side.
         max: usize,
     },
+    /// A file of what was kept that other work adds to.
+    #[error("{} is being added to by another {work}; wait for it, or choose another folder", path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// What both are, such as "comparison".
+        work: &'static str,
+    },
 }
 
 impl DataError {

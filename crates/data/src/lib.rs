@@ -8,7 +8,7 @@
 //! - [`captions`] holds pictures with true and wrong captions;
 //! - [`prompts`] chooses diverse prompts from many;
 //! - [`color`] names the colour of a region by measuring its pixels, for captions and for scoring;
-//! - [`FileLock`] holds a file for one process at a time.
+//! - [`FileLock`] holds a file for one process at a time, [`KeptLines`] what such a process has done so far.
 //!
 //! The crate knows no model and no tensor. All randomness comes from [`Stream`], a counter-based
 //! generator keyed by the caller, so that a sample depends on its address alone and never on the
@@ -20,6 +20,7 @@ pub mod error;
 mod file_lock;
 pub mod folder;
 mod json_lines;
+mod kept_lines;
 pub mod mask;
 pub mod picture;
 mod picture_io;
@@ -35,6 +36,7 @@ pub use color::ColorWord;
 pub use error::DataError;
 pub use file_lock::{FileLock, LockError};
 pub use folder::{FolderDataset, FolderItem};
+pub use kept_lines::KeptLines;
 pub use mask::{Mask, MaskKind, MaskStrategy, Rect};
 pub use picture::{Rgb8, Rgba8};
 pub use stream::Stream;

@@ -71,14 +71,6 @@ pub enum EvalError {
         /// What is wrong with them, and what would be right.
         reason: String,
     },
-    /// A file of what was kept that other work adds to.
-    #[error("{} is being added to by another {work}; wait for it, or choose another folder", path.display())]
-    Held {
-        /// The file.
-        path: PathBuf,
-        /// What both are: "comparison" or "evaluation".
-        work: &'static str,
-    },
     /// A file of preferences on which nothing can be measured.
     #[error("{}: {reason}", path.display())]
     Preferences {

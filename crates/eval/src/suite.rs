@@ -25,8 +25,8 @@ use crate::section_run::{Parties, SectionRun};
 /// # Errors
 /// [`EvalError::Config`](crate::EvalError::Config) and [`EvalError::Labels`](crate::EvalError::Labels) before
 /// anything is computed; [`EvalError::TooFewSamples`](crate::EvalError::TooFewSamples) where the split does
-/// not show enough; [`EvalError::Held`](crate::EvalError::Held) and [`EvalError::Io`](crate::EvalError::Io) where nothing can
-/// be kept; whatever the editor or the world says.
+/// not show enough; [`DataError::Held`](byteedit_data::DataError::Held) and
+/// [`DataError::Io`](byteedit_data::DataError::Io) where nothing can be kept; whatever the editor or the world says.
 pub fn eval_world(
     editor: &dyn Editor,
     judge: &dyn Judge,

@@ -2,29 +2,21 @@
 
 #![expect(clippy::float_cmp, reason = "figures of equal pictures are exact")]
 
-mod tiny_judge;
+mod stand_in;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::LazyLock;
 
-use byteedit_data::{Split, World};
+use byteedit_data::Split;
 use byteedit_edit::{Canvas, Sampling};
 use byteedit_eval::compare::{
     Arm, ArmSettings, CompareConfig, CompareEvent, CompareReport, Comparison, Counts, GuidanceConfig,
     GuidanceReport, KeptArm, PairFigures, Score, eval_compare, tune_guidance,
 };
 use byteedit_eval::{Case, Cases, Editor, EvalConfig, EvalError, Metric, ModelIdentity, Result, Section};
-use byteedit_image::{Limits, Mask, UnitImage, decode};
+use byteedit_image::{Limits, UnitImage, decode};
 use byteedit_testing::TempDir;
-use tiny_judge::ColorJudge;
-
-static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let pack: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "..", "..", "assets", "world", "world.pack"].iter().collect();
-    World::open(&pack).expect("the committed pack can be read")
-});
+use stand_in::{ColorJudge, Mortal, WORLD, concept_of, in_hole, key};
 
 const N_SAMPLES: usize = 5;
 
@@ -67,23 +59,8 @@ fn compare(arms: &[Arm<'_>], config: &CompareConfig) -> Comparison {
         .expect("a stand-in does not fail")
 }
 
-/// `inside` in the hole, the canvas's picture elsewhere.
-fn in_hole(canvas: &Canvas<'_>, inside: impl Fn(usize) -> [f32; 3]) -> UnitImage {
-    let mut image = canvas.image.clone();
-    let pixels = image.data_mut().chunks_exact_mut(3).zip(canvas.edit_mask.repaints());
-    for (at, (pixel, _)) in pixels.enumerate().filter(|(_, (_, hole))| *hole) {
-        pixel.copy_from_slice(&inside(at));
-    }
-    image
-}
-
 fn stripes(at: usize) -> [f32; 3] {
     [if at.is_multiple_of(2) { 1.0 } else { 0.0 }; 3]
-}
-
-fn key(image: &UnitImage, mask: &Mask) -> Vec<u8> {
-    let levels = image.data().iter().map(|value| (255.0 * value).round() as u8);
-    levels.chain(mask.values().iter().copied()).collect()
 }
 
 /// The truth of every case.
@@ -132,13 +109,6 @@ fn whoever_knows_the_truth_wins_and_whoever_does_the_same_ties() {
     }
     let psnr = pair(&report, Section::Erase, "knowing").differences[&Metric::Psnr];
     assert!(psnr.low > 0.0 && psnr.n == N_SAMPLES);
-}
-
-/// The concept that a prompt ends with.
-fn concept_of(prompt: &str) -> Option<usize> {
-    let named = |name: &str| prompt == name || prompt.ends_with(&format!(" {name}"));
-    let found = WORLD.concepts().iter().enumerate().filter(|(_, concept)| named(&concept.name));
-    found.max_by_key(|(_, concept)| concept.name.len()).map(|(index, _)| index)
 }
 
 #[test]
@@ -253,34 +223,12 @@ fn bad_settings_are_refused_before_any_work() {
     }
 }
 
-/// Paints a grey that depends on the seed, and dies once it has painted so many pictures.
-struct Mortal {
-    n_left: Cell<usize>,
-}
-
-impl Editor for Mortal {
-    fn identity(&self) -> ModelIdentity {
-        ModelIdentity { name: "mortal".to_owned(), hash: "2222222222".to_owned() }
-    }
-
-    fn paint(&self, _: Option<f64>, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
-        let n_left = self.n_left.get().checked_sub(canvases.len());
-        self.n_left.set(n_left.ok_or_else(|| EvalError::Editor("it died".into()))?);
-        let level = |canvas: &Canvas<'_>| 0.3 + 0.037 * (canvas.seed % 7 + (canvas.seed >> 32)) as f32;
-        Ok(canvases.iter().map(|canvas| in_hole(canvas, |_| [level(canvas); 3])).collect())
-    }
-
-    fn reconstruct(&self, _: Option<f64>, _: &[Canvas<'_>]) -> Result<Vec<UnitImage>> {
-        panic!("a comparison reconstructs nothing")
-    }
-}
-
 #[test]
 fn what_was_measured_before_is_not_painted_again() {
     let config = CompareConfig { sections: vec![Section::Edit, Section::Erase], ..config() };
     let folder = TempDir::new().unwrap();
     let compared = |life: usize, n_steps: usize, config: &CompareConfig| {
-        let mortal = Mortal { n_left: Cell::new(life) };
+        let mortal = Mortal::living(life);
         let arms = [arm("first", &mortal, 20), arm("second", &mortal, n_steps)];
         let mut kept: Vec<KeptArm> = Vec::new();
         let tell = &mut |event: CompareEvent| {
@@ -301,7 +249,7 @@ fn what_was_measured_before_is_not_painted_again() {
     // The first paints 5 edits twice and 3 once more, and 5 erasures twice: 23. The second: 16.
     assert_eq!((kept, n_painted), (vec![4, 2], 23 + 16 - 17));
     let resumed = resumed.unwrap();
-    let mortal = Mortal { n_left: Cell::new(1000) };
+    let mortal = Mortal::living(1000);
     let whole = compare(&[arm("first", &mortal, 20), arm("second", &mortal, 8)], &config);
     assert_eq!((&resumed.report, &resumed.sheets), (&whole.report, &whole.sheets));
     let (again, kept, n_painted) = compared(0, 8, &config);
@@ -323,7 +271,7 @@ fn what_was_measured_before_is_not_painted_again() {
     assert_eq!((before.len(), shown.len()), (2, N_SAMPLES + 1));
     let n_unseen = shown[..4].iter().filter(|&case| !before.contains(case)).count();
     assert_eq!((kept, n_painted), (vec![10, 10], 2 * n_unseen + 2 * 2 + 2));
-    let mortal = Mortal { n_left: Cell::new(1000) };
+    let mortal = Mortal::living(1000);
     let whole = compare(&[arm("first", &mortal, 20), arm("second", &mortal, 4)], &more);
     assert_eq!((&found.report, &found.sheets), (&whole.report, &whole.sheets));
     let (_, _, n_painted) = compared(0, 4, &more);

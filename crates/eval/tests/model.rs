@@ -1,22 +1,14 @@
 //! The evaluation of a real, if tiny and untrained, model.
 
+mod stand_in;
 #[path = "../../edit/tests/support/mod.rs"]
 #[allow(clippy::unwrap_used, reason = "the support of another crate's tests is linted there")]
 mod support;
-mod tiny_judge;
 
-use std::path::PathBuf;
-use std::sync::LazyLock;
-
-use byteedit_data::{Split, World};
+use byteedit_data::Split;
 use byteedit_eval::{EvalConfig, EvalError, Figures, Metric, Report, Subject, eval_world};
+use stand_in::{WORLD, random_judge};
 use support::{Kind, RESOLUTION, model};
-
-static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let pack: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "..", "..", "assets", "world", "world.pack"].iter().collect();
-    World::open(&pack).expect("the committed pack can be read")
-});
 
 fn config() -> EvalConfig {
     let config = EvalConfig::for_model(Split::Test, &model(Kind::Inpainting));
@@ -24,7 +16,7 @@ fn config() -> EvalConfig {
 }
 
 fn report(kind: Kind, config: &EvalConfig) -> Report {
-    let judge = tiny_judge::random_judge(&WORLD);
+    let judge = random_judge(&WORLD);
     eval_world(&model(kind), &judge, &WORLD, config, None, &mut |_| {})
         .expect("a tiny model can be evaluated")
         .report
@@ -82,7 +74,7 @@ fn settings_come_from_the_model_as_far_as_the_world_allows() {
     assert_eq!(config.n_steps, model.info().defaults().n_steps);
     config.validate().unwrap();
     let too_many = EvalConfig { n_steps: 99_999, n_samples: 1, ..config };
-    let judge = tiny_judge::random_judge(&WORLD);
+    let judge = random_judge(&WORLD);
     let error = eval_world(&model, &judge, &WORLD, &too_many, None, &mut |_| {}).unwrap_err();
     assert!(matches!(error, EvalError::Editor(_)) && error.to_string().contains("99999"), "{error}");
 }

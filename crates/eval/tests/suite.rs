@@ -2,30 +2,22 @@
 
 #![expect(clippy::float_cmp, reason = "figures of equal pictures are exact")]
 
-mod tiny_judge;
+mod stand_in;
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::path::Path;
 
-use byteedit_data::{ColorWord, Split, World};
+use byteedit_data::{ColorWord, Split};
 use byteedit_edit::{Canvas, Sampling};
 use byteedit_eval::metric::{MAX_PSNR_DB, color_word};
 use byteedit_eval::{
     Case, Cases, Editor, EvalConfig, EvalError, Evaluation, Figures, Group, Keep, Metric, ModelIdentity,
     Progress, Report, Result, Section, Subject, eval_world,
 };
-use byteedit_image::{Limits, Mask, Size, UnitImage, decode};
+use byteedit_image::{Limits, Size, UnitImage, decode};
 use byteedit_testing::TempDir;
-use tiny_judge::ColorJudge;
-
-static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let pack: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "..", "..", "assets", "world", "world.pack"].iter().collect();
-    World::open(&pack).expect("the committed pack can be read")
-});
+use stand_in::{ColorJudge, Mortal, WORLD, concept_of, in_hole, key};
 
 fn config() -> EvalConfig {
     EvalConfig {
@@ -61,16 +53,6 @@ impl<F: Fn(&Canvas<'_>) -> UnitImage> Editor for Stub<F> {
     }
 }
 
-/// `inside` in the hole, the canvas's picture elsewhere.
-fn in_hole(canvas: &Canvas<'_>, inside: impl Fn(usize) -> [f32; 3]) -> UnitImage {
-    let mut image = canvas.image.clone();
-    let pixels = image.data_mut().chunks_exact_mut(3).zip(canvas.edit_mask.repaints());
-    for (at, (pixel, _)) in pixels.enumerate().filter(|(_, (_, hole))| *hole) {
-        pixel.copy_from_slice(&inside(at));
-    }
-    image
-}
-
 fn checkers(at: usize) -> [f32; 3] {
     if at.is_multiple_of(2) { [0.9, 0.0, 0.1] } else { [0.1, 0.2, 0.9] }
 }
@@ -91,10 +73,6 @@ fn mean(figures: &[Figures], metric: Metric, subject: Subject) -> f64 {
 #[test]
 fn an_editor_that_knows_the_truth_has_perfect_figures() {
     let config = config();
-    let key = |image: &UnitImage, mask: &Mask| {
-        let levels = image.data().iter().map(|value| (255.0 * value).round() as u8);
-        levels.chain(mask.values().iter().copied()).collect::<Vec<u8>>()
-    };
     let cases: Vec<Case> = Section::ALL
         .into_iter()
         .flat_map(|section| Cases::new(&WORLD, section, &config))
@@ -183,14 +161,6 @@ fn the_empty_prompt_tells_obedience_from_luck() {
     assert_eq!(color.subjects[&Subject::EmptyPrompt].mean, 0.0);
     let n = color.subjects[&Subject::EmptyPrompt].n;
     assert!((2..=8).contains(&n), "{n} of 8 prompts name a color");
-}
-
-/// The concept that a prompt names.
-fn concept_of(prompt: &str) -> Option<usize> {
-    let named = |name: &str| prompt == name || prompt.ends_with(&format!(" {name}"));
-    let concepts = WORLD.concepts().iter().enumerate();
-    let found = concepts.filter(|(_, concept)| named(&concept.name));
-    found.max_by_key(|(_, concept)| concept.name.len()).map(|(index, _)| index)
 }
 
 #[test]
@@ -361,29 +331,6 @@ fn what_is_written_reads_back_and_names_no_place() {
     assert_eq!(sheet.samples(), evaluation.sheets[0].picture.samples());
 }
 
-/// Paints a grey that depends on the prompt and on the seed, and dies once it has painted so many pictures.
-struct Mortal {
-    n_left: Cell<usize>,
-}
-
-impl Editor for Mortal {
-    fn identity(&self) -> ModelIdentity {
-        ModelIdentity { name: "mortal".to_owned(), hash: "2222222222".to_owned() }
-    }
-
-    fn paint(&self, _: Option<f64>, canvases: &[Canvas<'_>], _: &Sampling) -> Result<Vec<UnitImage>> {
-        let n_left = self.n_left.get().checked_sub(canvases.len());
-        self.n_left.set(n_left.ok_or_else(|| EvalError::Editor("it died".into()))?);
-        let number = |canvas: &Canvas<'_>| canvas.seed % 7 + (canvas.seed >> 32) + canvas.prompt.len() as u64;
-        let level = |canvas: &Canvas<'_>| 0.3 + 0.0137 * number(canvas) as f32;
-        Ok(canvases.iter().map(|canvas| in_hole(canvas, |_| [level(canvas); 3])).collect())
-    }
-
-    fn reconstruct(&self, _: Option<f64>, canvases: &[Canvas<'_>]) -> Result<Vec<UnitImage>> {
-        Ok(canvases.iter().map(|canvas| in_hole(canvas, |at| [0.5 + 1e-4 * at as f32; 3])).collect())
-    }
-}
-
 /// The evaluation of a mortal, which keeps what it measures: what came of it, cases that were kept before, pictures painted.
 fn mortal(
     life: usize,
@@ -391,7 +338,7 @@ fn mortal(
     config: &EvalConfig,
     folder: &Path,
 ) -> (Result<Evaluation>, usize, usize) {
-    let mortal = Mortal { n_left: Cell::new(life) };
+    let mortal = Mortal::living(life);
     let keep = Keep { folder, model, world: "w", device: "d" };
     let mut n_kept = 0;
     let judge = ColorJudge::of(&WORLD);
@@ -416,7 +363,7 @@ const N_OF_ALL: usize = N_OF_FIRST_BATCH + 5 + 6 + 15;
 #[test]
 fn an_evaluation_that_was_stopped_goes_on_to_the_same_figures() {
     let config = config();
-    let whole = eval(&Mortal { n_left: Cell::new(N_OF_ALL) }, &config);
+    let whole = eval(&Mortal::living(N_OF_ALL), &config);
     let folder = TempDir::new().unwrap();
     let stopped = |life: usize| mortal(life, "m", &config, folder.path());
     // It dies while it paints the second batch.

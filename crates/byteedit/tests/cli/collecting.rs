@@ -207,7 +207,7 @@ fn what_was_collected_makes_a_reward_that_scores_and_is_examined() {
 }
 
 /// A CLIP of random weights in the folder `clip`, with the tokenizer of the tiny model.
-fn write_clip(bench: &Workbench) {
+fn write_clip(bench: &Workbench, seed: u64) {
     let model = model();
     let tokenizer = Path::new(&model).join("tokenizer");
     let vocab = fs::read_to_string(tokenizer.join("vocab.json")).unwrap();
@@ -221,25 +221,25 @@ fn write_clip(bench: &Workbench) {
     text["eos_token_id"] = (n_tokens - 1).into();
     (vision["image_size"], vision["patch_size"]) = (8.into(), 4.into());
     let config = json!({ "text_config": text, "vision_config": vision, "projection_dim": 8 });
-    let mut init = Init::seeded(&Device::flex(), 5);
+    let mut init = Init::seeded(&Device::flex(), seed);
     tiny_model::save::<CLIPModel>(&config, &bench.path(""), "clip", &mut init);
     for name in ["vocab.json", "merges.txt", "tokenizer_config.json"] {
         fs::copy(tokenizer.join(name), bench.path("clip").join(name)).unwrap();
     }
 }
 
-/// Sixteen pictures of ducks, one of which is no picture, and better captions for all of them.
-fn with_pictures() -> Workbench {
+/// Pictures of ducks, one of which is no picture, and better captions for all of them.
+fn with_pictures(n: usize) -> Workbench {
     let bench = Workbench::new();
-    write_clip(&bench);
+    write_clip(&bench, 5);
     fs::create_dir(bench.path("pictures")).unwrap();
-    for at in 0..16 {
+    for at in 0..n {
         bench.png(&format!("pictures/{at}.png"), &photo(20 + at, 24));
     }
     bench.write("pictures/3.png", "no picture");
     let captions = |what: &str, last: &str| {
         let caption = |at: usize| json!({ "file_name": format!("{at}.png"), "text": format!("{what} {at}") });
-        let captions = (0..16).map(|at| caption(at).to_string());
+        let captions = (0..n).map(|at| caption(at).to_string());
         let lines: Vec<String> = captions.chain([last.to_owned()]).collect();
         lines.join("\n")
     };
@@ -248,18 +248,18 @@ fn with_pictures() -> Workbench {
     bench
 }
 
+/// Asks CLIP for captions.
+const ALIGN: &[&str] = &["data", "align", "pictures", "--clip", "clip", "--better-captions", "better.jsonl"];
+/// Whatever the cosines, which say nothing of random weights.
+const ANY: &[&str] = &["--set=max_score=1", "--set=min_score=-1", "--set=min_gain=-2", "--set=min_margin=-2"];
+
 #[test]
 fn pictures_that_fit_their_captions_badly_get_better_ones_that_a_reward_learns_from() {
-    let bench = with_pictures();
-    let align = |more: &[&str]| {
-        let arguments = ["data", "align", "pictures", "--clip", "clip", "--better-captions", "better.jsonl"];
-        bench.run(&[&arguments[..], more].concat())
-    };
+    let bench = with_pictures(16);
+    let align = |more: &[&str]| bench.run(&[ALIGN, more].concat());
     refused(&align(&[]), &["metadata.jsonl:17: "]);
     refused(&align(&["--skip-bad", "1"]), &["metadata.jsonl:4: ", "3.png", "1 bad lines before it"]);
-    // Cosines of random weights say nothing, so none is asked for.
-    let any = ["max_score=1", "min_score=-1", "min_gain=-2", "min_margin=-2"].map(|value| ["--set", value]);
-    let any = [&["--skip-bad", "2", "--json"], any.as_flattened()].concat();
+    let any = [ANY, &["--skip-bad", "2", "--json"]].concat();
     let answer = align(&any).done();
     let unknown = "better.jsonl:17: none.png is none of the 16 pictures";
     for part in ["metadata.jsonl:17: ", "metadata.jsonl:4: ", unknown] {
@@ -293,9 +293,109 @@ fn pictures_that_fit_their_captions_badly_get_better_ones_that_a_reward_learns_f
     assert!(trained.stderr.contains("learns what clip-align thinks"), "{}", trained.stderr);
 }
 
+/// Has captions made, whatever was made before; returns them as they are written.
+fn aligned(bench: &Workbench) -> String {
+    let answer = bench.run(&[ALIGN, ANY, &["--skip-bad", "2", "--force"]].concat()).done();
+    assert!(answer.stderr.contains("metadata.jsonl:4: "), "{}", answer.stderr);
+    fs::read_to_string(bench.path("pictures/align.jsonl")).unwrap()
+}
+
+/// The files of what CLIP has seen: the first line says what all others depend on, each of which holds a batch.
+fn kept(bench: &Workbench) -> Vec<String> {
+    let Ok(folder) = fs::read_dir(bench.path("pictures/align.kept")) else { return Vec::new() };
+    let files = folder.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let mut files: Vec<String> = files.collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn an_alignment_that_was_cut_off_goes_on_to_the_same_captions() {
+    let bench = with_pictures(40);
+    let whole = aligned(&bench);
+    let path = fs::read_dir(bench.path("pictures/align.kept")).unwrap().next().unwrap().unwrap().path();
+    let seen = fs::read_to_string(&path).unwrap();
+    assert_eq!(seen.lines().count(), 1 + 3);
+    // The last line was half written when the power went: its batch is looked at again, to the last bit.
+    let (before, last) = seen.trim_end().rsplit_once('\n').unwrap();
+    let cut = format!("{before}\n{}", &last[..last.len() / 2]);
+    fs::write(&path, &cut).unwrap();
+    assert_eq!(aligned(&bench), whole);
+    let mended = format!("{cut}\n{last}\n");
+    assert_eq!(kept(&bench), [mended.as_str()]);
+    // Now there is nothing that CLIP has not seen, whatever is to be made of it.
+    assert_eq!(aligned(&bench), whole);
+    let half = ["--skip-bad", "2", "--force", "--set", "lowest_share=0.5"];
+    bench.run(&[ALIGN, ANY, &half].concat()).done();
+    assert_ne!(fs::read_to_string(bench.path("pictures/align.jsonl")).unwrap(), whole);
+    assert_eq!(kept(&bench), [mended]);
+}
+
+#[test]
+fn what_has_changed_is_looked_at_again() {
+    let bench = with_pictures(40);
+    let replace = |name: &str, from: &str, to: &str| {
+        let text = fs::read_to_string(bench.path(name)).unwrap();
+        assert!(text.contains(from), "{text}");
+        bench.write(name, text.replace(from, to));
+    };
+    let changes: [&dyn Fn(); 3] = [
+        &|| replace("pictures/metadata.jsonl", "a duck 20", "an apple 20"),
+        &|| replace("better.jsonl", "a red apple 39", "a red duck 39"),
+        &|| bench.png("pictures/5.png", &photo(9, 31)),
+    ];
+    let mut captions = aligned(&bench);
+    for change in changes {
+        change();
+        captions = aligned(&bench);
+        // One batch of three.
+        assert_eq!(kept(&bench)[0].lines().count(), 1 + 3 + 1);
+        fs::remove_dir_all(bench.path("pictures/align.kept")).unwrap();
+        assert_eq!(aligned(&bench), captions);
+    }
+    assert!(captions.contains("an apple 20") && captions.contains("a red duck 39"), "{captions}");
+    let of_one = kept(&bench).remove(0);
+    write_clip(&bench, 6);
+    aligned(&bench);
+    let of_both = kept(&bench);
+    assert!(of_both.len() == 2 && of_both.contains(&of_one));
+    write_clip(&bench, 5);
+    assert_eq!(aligned(&bench), captions);
+    assert_eq!(kept(&bench), of_both);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_alignment_says_so_and_goes_on() {
+    use std::process::Command;
+
+    use crate::training::start_until;
+
+    let bench = with_pictures(16);
+    // A few pictures again and again, so that there is time for the signal.
+    let caption = |at: usize| json!({ "file_name": format!("{}.png", at % 3), "text": format!("duck {at}") });
+    let captions: Vec<String> = (0..48_000).map(|at| caption(at).to_string()).collect();
+    bench.write("pictures/metadata.jsonl", captions.join("\n"));
+    bench.write("better.jsonl", r#"{"file_name": "0.png", "text": "a red apple"}"#);
+    let align = [ALIGN, ANY].concat();
+    let n_seen = || kept(&bench).first().map_or(0, |lines| lines.lines().count().saturating_sub(1));
+    let child = start_until(&bench, &align, || n_seen() >= 2);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("stopping") && stderr.contains("the same command goes on"), "{stderr}");
+    assert!(!bench.path("pictures/align.jsonl").exists());
+    // What was seen by then is not looked at again.
+    let seen = kept(&bench);
+    bench.write("pictures/metadata.jsonl", captions[..16 * n_seen()].join("\n"));
+    bench.run(&align).done();
+    assert_eq!(kept(&bench), seen);
+}
+
 #[test]
 fn what_captions_cannot_be_made_of_is_named() {
-    let bench = with_pictures();
+    let bench = with_pictures(16);
     let align = |more: &[&str]| bench.run(&[&["data", "align", "pictures"], more].concat());
     let both = ["--clip", "clip", "--better-captions", "better.jsonl"];
     let with = |more: &[&str]| align(&[&both[..], more].concat());

@@ -49,10 +49,15 @@ fn n_logged(run: &Path) -> usize {
 
 /// Starts a run and waits until it has logged `n_steps`.
 pub(crate) fn start_and_wait(bench: &Workbench, arguments: &[&str], run: &Path, n_steps: usize) -> Child {
+    start_until(bench, arguments, || n_logged(run) >= n_steps)
+}
+
+/// Starts the program and waits until something can be seen of its work.
+pub(crate) fn start_until(bench: &Workbench, arguments: &[&str], is_seen: impl Fn() -> bool) -> Child {
     let mut command = bench.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
-    while n_logged(run) < n_steps {
+    while !is_seen() {
         assert!(begin.elapsed() < PATIENCE, "the run makes no progress");
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
         std::thread::sleep(Duration::from_millis(2));

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use byteedit_data::Split;
+use byteedit_data::{KeptLines, Split};
 use serde::{Deserialize, Serialize};
 
 use super::answered::{Answered, Scores};
@@ -14,7 +14,7 @@ use super::arm::{Arm, ArmSettings, REFERENCE};
 use super::config::CompareConfig;
 use crate::error::{EvalError, Result};
 use crate::judge::Judge;
-use crate::kept::{KEPT_VERSION, KeptLines, KeptPicture};
+use crate::kept::{ANSWERS, KEPT_VERSION, KeptPicture};
 use crate::section::Section;
 
 /// What there is of an arm before anything is painted.
@@ -51,8 +51,8 @@ impl Kept {
     /// Opens the files of the arms in the folder of the reports, and says what is in them.
     ///
     /// # Errors
-    /// [`EvalError::Arms`] for a name that names no file, [`EvalError::Held`] for a file that another comparison adds to;
-    /// [`EvalError::Io`].
+    /// [`EvalError::Arms`] for a name that names no file, [`DataError::Held`](byteedit_data::DataError::Held) for
+    /// a file that another comparison adds to; [`DataError::Io`](byteedit_data::DataError::Io).
     pub(super) fn open(
         folder: &Path,
         arms: &[Arm<'_>],
@@ -78,7 +78,7 @@ impl Kept {
     /// Adds an arm's answers to its file; of several to one case the last counts.
     ///
     /// # Errors
-    /// [`EvalError::Io`].
+    /// [`DataError::Io`](byteedit_data::DataError::Io).
     pub(super) fn add(
         &mut self,
         place: usize,
@@ -87,7 +87,8 @@ impl Kept {
         answers: &[Answer],
     ) -> Result<()> {
         let Some(ArmFile { lines, .. }) = self.files.get_mut(place) else { return Ok(()) };
-        lines.add(keys.iter().zip(answers).map(|(key, answer)| Line { section, case: key.clone(), answer }))
+        let new = keys.iter().zip(answers).map(|(key, answer)| Line { section, case: key.clone(), answer });
+        Ok(lines.add(new)?)
     }
 }
 
@@ -162,7 +163,8 @@ struct ArmFile {
 impl ArmFile {
     /// Opens the file of an arm, or makes it.
     fn open(folder: &Path, name: &str, basis: &str) -> Result<(Self, KeptArm)> {
-        let (lines, kept) = KeptLines::open::<Line<Answer>>(folder, name, "comparison", basis)?;
+        let folder = folder.join(ANSWERS);
+        let (lines, kept) = KeptLines::open::<Line<Answer>>(&folder, name, "comparison", basis)?;
         let answers = kept.into_iter().map(|Line { section, case, answer }| ((section, case), answer));
         let answers: HashMap<_, _> = answers.collect();
         let state = KeptArm { arm: name.to_owned(), n_answers: answers.len() };

@@ -52,7 +52,8 @@ pub struct CompareProgress {
 /// [`EvalError::Config`](crate::EvalError::Config), [`EvalError::Arms`](crate::EvalError::Arms) and
 /// [`EvalError::Labels`](crate::EvalError::Labels) before anything is computed;
 /// [`EvalError::TooFewSamples`](crate::EvalError::TooFewSamples) where the split does not show enough;
-/// [`EvalError::Io`](crate::EvalError::Io) for a folder that cannot be written to; whatever an editor or the world says.
+/// [`DataError::Held`](byteedit_data::DataError::Held) and [`DataError::Io`](byteedit_data::DataError::Io) where nothing can
+/// be kept; whatever an editor or the world says.
 pub fn eval_compare(
     arms: &[Arm<'_>],
     judge: &dyn Judge,

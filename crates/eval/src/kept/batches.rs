@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use byteedit_data::KeptLines;
 use serde::{Deserialize, Serialize};
 
-use super::{KEPT_VERSION, KeptLines, MeasuredCase};
+use super::{ANSWERS, KEPT_VERSION, MeasuredCase};
 use crate::config::EvalConfig;
 use crate::editor::Editor;
 use crate::error::Result;
@@ -44,8 +45,8 @@ impl KeptBatches {
     /// Opens the file of what is to be evaluated, or makes it.
     ///
     /// # Errors
-    /// [`EvalError::Held`](crate::EvalError::Held) for a file that another evaluation adds to;
-    /// [`EvalError::Io`](crate::EvalError::Io).
+    /// [`DataError::Held`](byteedit_data::DataError::Held) for a file that another evaluation adds to;
+    /// [`DataError::Io`](byteedit_data::DataError::Io).
     pub(crate) fn open(
         keep: &Keep<'_>,
         editor: &dyn Editor,
@@ -63,7 +64,7 @@ impl KeptBatches {
             settings,
         };
         let basis = serde_json::to_string(&basis).expect("it is plain data; this is a bug");
-        let (lines, kept) = KeptLines::open(folder, NAME, "evaluation", &basis)?;
+        let (lines, kept) = KeptLines::open(&folder.join(ANSWERS), NAME, "evaluation", &basis)?;
         Ok(Self { lines: Some(lines), batches: in_order(kept), ..Self::default() })
     }
 
@@ -86,12 +87,12 @@ impl KeptBatches {
     /// Adds the next batch, which was not there.
     ///
     /// # Errors
-    /// [`EvalError::Io`](crate::EvalError::Io).
+    /// [`DataError::Io`](byteedit_data::DataError::Io).
     pub(crate) fn add(&mut self, questions: String, cases: &[MeasuredCase]) -> Result<()> {
         let nth = self.n_done;
         self.n_done += 1;
         match &mut self.lines {
-            Some(lines) => lines.add([Batch { nth, questions, cases }]),
+            Some(lines) => Ok(lines.add([Batch { nth, questions, cases }])?),
             None => Ok(()),
         }
     }

@@ -22,8 +22,8 @@ mod simulated;
 mod tasks;
 
 pub use align::{
-    ALIGN, AlignConfig, AlignReport, FolderAlignConfig, FolderAlignInputs, FolderAlignReport, align,
-    align_folder,
+    ALIGN, ALIGN_KEPT, AlignConfig, AlignReport, FolderAlignConfig, FolderAlignInputs, FolderAlignReport,
+    align, align_folder,
 };
 pub use annotate::{ANNOTATION, AnnotateConfig, AxisReport, annotate};
 pub use candidates::collect;

@@ -18,9 +18,10 @@ use byteedit_reward::{ImageReward, ImageRewardNetwork, Region, Reward};
 use byteedit_testing::{Golden, Tol, case_dir, distance, golden};
 
 use super::config::PeflRunConfig;
-use super::losses::{Critics, Judged, Judgement, adversary_loss};
+use super::losses::{Critics, Judgement, adversary_loss};
 use super::phase::{PhaseConfig, RolloutConfig};
-use super::rollout::{Question, Rollouts};
+use super::pictures::{Draw, Pictures};
+use super::rollout::Rollouts;
 use super::student::Student;
 use crate::base::{BaseModel, Batch, DenoisingLoss, LatentWeights};
 
@@ -87,11 +88,7 @@ struct Bench {
     critics: Critics,
     rollouts: Rollouts,
     denoising: DenoisingLoss,
-    batch: Batch,
-    truth: Tensor<4>,
-    edit_mask: Tensor<4>,
-    known: Tensor<4>,
-    prompts: Vec<String>,
+    draw: Draw,
 }
 
 /// The results of one step, on the student's tape.
@@ -161,59 +158,26 @@ impl Bench {
         let weights = LatentWeights::new(&config.diffusion, &[1.0; 4], &device);
         let denoising = DenoisingLoss { schedule, weighting: config.diffusion.weighting, weights };
         let prompts = case.prompts.map(str::to_owned).to_vec();
-        Self {
-            case,
-            dtype,
-            tol,
-            golden,
-            device,
-            config,
-            student,
-            vae,
-            critics,
-            rollouts,
-            denoising,
-            batch,
-            truth,
-            edit_mask,
-            known,
-            prompts,
-        }
-    }
-
-    /// The noise of this case that is called so.
-    fn noise(&self, name: &str) -> Tensor<4> {
-        self.golden.float::<4>(&format!("{}.{name}_noise", self.case.name), &self.device).cast(self.dtype)
-    }
-
-    fn question<'a>(&'a self, noise: &'a Tensor<4>) -> Question<'a> {
-        let Case { phase, t_prime, .. } = self.case;
-        Question { phase, t_prime, batch: &self.batch, known: &self.known, noise }
+        let pictures = Pictures { batch, truth, edit_mask, known, prompts };
+        let noise = float(&format!("{}.rollout_noise", case.name));
+        let draw = Draw { phase: case.phase, t_prime: case.t_prime, pictures, noise };
+        Self { case, dtype, tol, golden, device, config, student, vae, critics, rollouts, denoising, draw }
     }
 
     /// The latents that the call with the gradient starts from.
     fn x_t(&self) -> Tensor<4> {
         let ddim = SamplerKind::Ddim { eta: 0.0 };
         let levels = ddim.levels(&self.rollouts.schedule, self.case.phase.t).unwrap();
-        let noise = self.noise("rollout");
-        self.rollouts.x_t(&self.student.base.valid(), &self.question(&noise), &levels).unwrap()
+        self.rollouts.x_t(&self.student.base.valid(), &self.draw.question(), &levels).unwrap()
     }
 
     /// What the trainer computes in a step (`Feedback::loss`), from fixed draws.
     fn step(&self) -> Step {
-        let Case { phase, t_prime, .. } = self.case;
         let base = &self.student.base;
-        let z_0 = self.rollouts.x_0(base, &self.question(&self.noise("rollout"))).unwrap();
+        let z_0 = self.rollouts.x_0(base, &self.draw.question()).unwrap();
         let pixels = self.vae.pixels_from_latents(z_0.clone());
-        let judged = Judged {
-            pixels: pixels.clone().without_autodiff(),
-            truth: &self.truth,
-            real: &self.truth,
-            edit_mask: &self.edit_mask,
-            prompts: &self.prompts,
-            is_rewarded: t_prime <= phase.t_2,
-            disturbance: None,
-        };
+        let Pictures { batch, truth, .. } = &self.draw.pictures;
+        let judged = self.draw.judged(&pixels, truth);
         let frozen = self.student.coherent.as_ref().map(Module::valid);
         let opponent = frozen.as_ref().map(|network| (network, Region::All));
         let judgement = self.critics.ask(&judged, opponent, &self.config.loss).unwrap();
@@ -222,7 +186,8 @@ impl Bench {
         let timesteps = self.golden.int::<1>("timesteps", &self.device).into_data();
         let levels = timesteps.iter::<i64>().map(|t| self.denoising.schedule.level(t as usize).unwrap());
         let levels: Vec<_> = levels.collect();
-        let diffusion = self.denoising.of(base, &self.batch, self.noise("diffusion"), &levels).total;
+        let noise = self.golden.float::<4>(&format!("{}.diffusion_noise", self.case.name), &self.device);
+        let diffusion = self.denoising.of(base, batch, noise.cast(self.dtype), &levels).total;
 
         let network = self.student.coherent.as_ref().unwrap();
         let region = self.config.adversary.unwrap().fake_region;

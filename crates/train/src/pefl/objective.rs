@@ -17,8 +17,8 @@ use super::export::Exporter;
 use super::guard::Guard;
 use super::losses::{Critics, Disturbance, Judged, Judgement, adversary_loss};
 use super::phase::PhaseConfig;
-use super::pictures::Pictures;
-use super::rollout::{Question, Rollouts};
+use super::pictures::{Draw, Pictures};
+use super::rollout::Rollouts;
 use super::student::{COHERENT, Student, TEXT_ENCODER};
 use crate::Result;
 use crate::base::{Batch, DenoisingLoss, LatentWeights, Painting, write_samples};
@@ -47,14 +47,6 @@ pub(super) struct Parts<'a> {
     pub(super) critics: Critics,
     pub(super) guard: Guard<'a>,
     pub(super) exporter: Exporter<'a>,
-}
-
-/// A batch with the luck of its rollout.
-struct Draw {
-    phase: PhaseConfig,
-    t_prime: usize,
-    pictures: Pictures,
-    noise: Tensor<4>,
 }
 
 impl<'a> Feedback<'a> {
@@ -155,21 +147,12 @@ impl Objective for Feedback<'_> {
     type Model = Student;
 
     fn loss(&mut self, model: &Student, n_images: u64, first: u64) -> Result<Loss> {
-        let Draw { phase, t_prime, pictures, noise } = self.draw(n_images, first)?;
-        let question =
-            Question { phase, t_prime, batch: &pictures.batch, known: &pictures.known, noise: &noise };
-        let latents = self.rollouts.x_0(&model.base, &question)?;
+        let draw = self.draw(n_images, first)?;
+        let latents = self.rollouts.x_0(&model.base, &draw.question())?;
         let pixels = self.encoder.vae.pixels_from_latents(latents);
-        let real = self.real(&pictures.truth);
-        let judged = Judged {
-            pixels: pixels.clone().without_autodiff(),
-            truth: &pictures.truth,
-            real: &real,
-            edit_mask: &pictures.edit_mask,
-            prompts: &pictures.prompts,
-            is_rewarded: t_prime <= phase.t_2,
-            disturbance: self.disturbance(first, pixels.dims()),
-        };
+        let real = self.real(&draw.pictures.truth);
+        let disturbance = self.disturbance(first, pixels.dims());
+        let judged = Judged { disturbance, ..draw.judged(&pixels, &real) };
         let coherent = model.coherent.as_ref().filter(|_| self.config.adversary.is_some()).map(Module::valid);
         let region = if self.config.loss.pastes { Region::Mask } else { Region::All };
         let opponent = coherent.as_ref().map(|network| (network, region));
@@ -177,7 +160,7 @@ impl Objective for Feedback<'_> {
         let mut total = judgement.loss(pixels);
         let mut parts = parts(&judgement, &total);
         if self.config.loss.w_diffusion > 0.0 {
-            let denoising = self.denoising_loss(model, &pictures, first)?;
+            let denoising = self.denoising_loss(model, &draw.pictures, first)?;
             total = total + denoising.clone() * self.config.loss.w_diffusion;
             parts.push(("diffusion", denoising));
         }

@@ -1,9 +1,12 @@
-//! The pictures of a step, as pixels and as the U-Net sees them.
+//! The pictures of a step, as pixels and as the U-Net sees them, and what is asked of them.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use byteedit_data::Split;
 use rayon::prelude::*;
 
+use super::losses::Judged;
+use super::phase::PhaseConfig;
+use super::rollout::Question;
 use crate::Result;
 use crate::base::Batch;
 use crate::latents::Encoder;
@@ -50,6 +53,42 @@ impl Pictures {
             known,
             prompts: pairs.iter().map(|pair| pair.caption.clone()).collect(),
         })
+    }
+}
+
+/// A batch with the luck of its rollout.
+pub(super) struct Draw {
+    pub(super) phase: PhaseConfig,
+    /// `t'`.
+    pub(super) t_prime: usize,
+    pub(super) pictures: Pictures,
+    /// Standard normal, of the shape of the latents.
+    pub(super) noise: Tensor<4>,
+}
+
+impl Draw {
+    /// What the editor is asked.
+    pub(super) fn question(&self) -> Question<'_> {
+        let Self { phase, t_prime, pictures, noise } = self;
+        Question { phase: *phase, t_prime: *t_prime, batch: &pictures.batch, known: &pictures.known, noise }
+    }
+
+    /// What the critics are asked of its answer, which is not disturbed.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[batch, 3, height, width]` in [-1, 1], the answer
+    /// - `real`: the same of the true pictures, as the adversary is shown them
+    pub(super) fn judged<'a>(&'a self, pixels: &Tensor<4>, real: &'a Tensor<4>) -> Judged<'a> {
+        let Self { phase, t_prime, pictures, .. } = self;
+        Judged {
+            pixels: pixels.clone().without_autodiff(),
+            truth: &pictures.truth,
+            real,
+            edit_mask: &pictures.edit_mask,
+            prompts: &pictures.prompts,
+            is_rewarded: *t_prime <= phase.t_2,
+            disturbance: None,
+        }
     }
 }
 

@@ -10,10 +10,11 @@ use byteedit_models::{Component, flops};
 use byteedit_reward::Reward;
 
 use super::config::PeflRunConfig;
-use super::losses::{Critics, Judged};
+use super::losses::Critics;
 use super::memory::StepMemory;
 use super::objective::is_frozen;
-use super::rollout::{Question, Rollouts};
+use super::pictures::{Draw, Pictures};
+use super::rollout::Rollouts;
 use super::student::Student;
 use crate::base::{BaseModel, Batch};
 use crate::random::{Use, normal, stream};
@@ -44,16 +45,11 @@ pub struct PeflParts {
 /// batch is left out, and so are the denoising error, `V` and the adversary.
 pub struct PeflSteps {
     config: PeflRunConfig,
-    t_prime: usize,
     vae: AutoencoderKL,
     rollouts: Rollouts,
     critics: Critics,
     learner: Learner<Student>,
-    batch: Batch,
-    truth: Tensor<4>,
-    edit_mask: Tensor<4>,
-    noise: Tensor<4>,
-    prompts: Vec<String>,
+    draw: Draw,
 }
 
 /// What a step's time was spent on.
@@ -89,29 +85,34 @@ impl PeflSteps {
             let ids: Vec<i64> = (0..n * n_tokens).map(|_| draws.below(n_words) as i64).collect();
             Tensor::<2, Int>::from_data(TensorData::new(ids, [n, n_tokens]), device)
         };
+        let known = latents(n as u64);
         let batch = Batch {
             latents: latents(0),
             edit_mask: left_half(n, side, device),
-            masked_latents: latents(n as u64),
+            masked_latents: known.clone(),
             ids: ids(n, 0),
         };
         let rollouts =
             Rollouts { schedule, config: config.rollout, keeps_unmasked: false, empty_ids: ids(1, 1) };
         let pixel_side = side * vae.config().downscale();
         let truth = normal(seed, Use::Pictures, 0, [n, 3, pixel_side, pixel_side], device) * 0.5;
+        let pictures = Pictures {
+            batch,
+            truth: truth.clamp(-1.0, 1.0),
+            edit_mask: left_half(n, pixel_side, device),
+            known,
+            prompts: vec![PROMPT.to_owned(); n],
+        };
+        let noise = normal(seed, Use::Rollout, 0, [n, channels, side, side], device);
+        let draw = Draw { phase: config.phases[0], t_prime, pictures, noise };
         let student = super::as_it_learns(&config, Student { base, coherent: None }, device)?;
         let learner = Learner::new(&config.training, student).freezing(|name| is_frozen(&config, name));
         Ok(Self {
-            t_prime,
             vae: vae.with_tape(config.tape()),
             rollouts,
             critics: Critics { aesthetic: Some(aesthetic), alignment: Some(alignment), features: None },
             learner,
-            batch,
-            truth: truth.clamp(-1.0, 1.0),
-            edit_mask: left_half(n, pixel_side, device),
-            noise: normal(seed, Use::Rollout, 0, [n, channels, side, side], device),
-            prompts: vec![PROMPT.to_owned(); n],
+            draw,
             config,
         })
     }
@@ -126,28 +127,14 @@ impl PeflSteps {
         let training = &self.config.training;
         let learning_rate = training.learning_rate.at(self.learner.step, training.n_steps);
         let (learner, _) = self.learner.advance(training, learning_rate, |student, _| {
-            let question = Question {
-                phase: self.config.phases[0],
-                t_prime: self.t_prime,
-                batch: &self.batch,
-                known: &self.batch.masked_latents,
-                noise: &self.noise,
-            };
+            let question = self.draw.question();
             let levels = self.rollouts.levels(question.phase)?;
             let begins = Instant::now();
             let x_t = self.rollouts.x_t(&student.base.valid(), &question, &levels)?;
             rollout += begins.elapsed();
             let latents = self.rollouts.guess(&student.base, &question, &levels, x_t)?;
             let pixels = self.vae.pixels_from_latents(latents);
-            let judged = Judged {
-                pixels: pixels.clone().without_autodiff(),
-                truth: &self.truth,
-                real: &self.truth,
-                edit_mask: &self.edit_mask,
-                prompts: &self.prompts,
-                is_rewarded: true,
-                disturbance: None,
-            };
+            let judged = self.draw.judged(&pixels, &self.draw.pictures.truth);
             let judgement = self.critics.ask(&judged, None, &self.config.loss)?;
             Ok(Loss { total: judgement.loss(pixels), parts: Vec::new() })
         })?;
@@ -166,7 +153,7 @@ impl PeflSteps {
         let base = &self.learner.model.base;
         let (unet, text) = (base.unet.config(), base.text_encoder.config());
         let call = flops::unet(unet, unet.sample_size, text.max_position_embeddings);
-        let n_rollout = phases[0].rollout_steps(rollout, self.t_prime).len() as f64;
+        let n_rollout = phases[0].rollout_steps(rollout, self.draw.t_prime).len() as f64;
         let n_texts = if rollout.guidance_scale > 1.0 { 2.0 } else { 1.0 };
         // Forth and back to the input; to the weights it would be another way, and to branches it is next to nothing.
         let with_gradient = if lora.is_some() { 2.0 } else { flops::TRAINING_FACTOR };

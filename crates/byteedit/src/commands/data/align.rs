@@ -7,15 +7,16 @@ use byteedit_reward::ClipPair;
 use byteedit_train::feedback::{self, ALIGN, AlignConfig, FolderAlignConfig, FolderAlignInputs, Simulated};
 use serde_json::{Value, json};
 
-use crate::annotator;
 use crate::args::DataAlignArgs;
 use crate::commands::train::Observer;
 use crate::exit::ExitStatus;
-use crate::files;
+use crate::interrupt::stop_flag;
 use crate::printer::Printer;
-use crate::settings::{device, overlaid, world};
+use crate::settings::{arithmetic, device, overlaid, world};
+use crate::{annotator, files, fingerprint};
 
-/// Describes the edits of a collection, or the pictures of a folder. As for annotating, Ctrl-C may simply end it.
+/// Describes the edits of a collection, where Ctrl-C may simply end it as for annotating, or the pictures of a folder, with which
+/// the same command goes on.
 ///
 /// # Errors
 /// A collection, a world or an annotator that cannot be used; pictures, captions or a CLIP that cannot.
@@ -36,18 +37,31 @@ pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<Ex
         json,
     } = args;
     let device = device(device_name.as_deref())?;
-    let mut facts = if let (Some(clip), Some(better_captions)) = (&clip, &better_captions) {
+    let facts = if let (Some(clip), Some(better_captions)) = (&clip, &better_captions) {
         let config = overlaid(FolderAlignConfig::default(), config.as_deref(), &set)?;
         config.validate()?;
         // The folder is somebody's own, and so is a file in it.
         files::check_target(&folder.join(ALIGN), force, "DIR")?;
         let network = ClipPair::load(clip, &device)?;
-        let (folder, device) = (folder.as_path(), &device);
-        let inputs = FolderAlignInputs { folder, better_captions, clip: &network, device, skip_bad };
+        // Should they lie within CLIP's folder, what is added to them is no part of it.
+        let pictures = folder.canonicalize().ok();
+        let inputs = FolderAlignInputs {
+            folder: &folder,
+            better_captions,
+            clip: &network,
+            clip_hash: &fingerprint::of_folder(clip, pictures.as_deref())?,
+            device: &device,
+            arithmetic: &arithmetic(&device),
+            skip_bad,
+        };
         of_pictures(&config, &inputs, clip, printer)?
     } else {
         let config = AlignConfig { min_confidence, n_wrong };
-        of_collection(config, &folder, (annotator.as_str(), pack.as_deref()), &device, printer)?
+        Some(of_collection(config, &folder, (annotator.as_str(), pack.as_deref()), &device, printer)?)
+    };
+    let Some(mut facts) = facts else {
+        printer.note("stopped; what CLIP has seen is kept, and the same command goes on from there");
+        return Ok(ExitStatus::Interrupted);
     };
     let path = folder.join(ALIGN);
     facts["output"] = json!(path);
@@ -74,14 +88,16 @@ fn of_collection(
     Ok(json!({ "report": report }))
 }
 
-/// By CLIP, whose folder gives its measure the name.
+/// By CLIP, whose folder gives its measure the name; `None` if Ctrl-C has stopped it.
 fn of_pictures(
     config: &FolderAlignConfig,
     inputs: &FolderAlignInputs<'_>,
     clip: &Path,
     printer: &Printer,
-) -> anyhow::Result<Value> {
-    let report = feedback::align_folder(config, inputs, &mut Observer::new(printer))?;
+) -> anyhow::Result<Option<Value>> {
+    let stop = stop_flag(printer)?;
+    let aligned = feedback::align_folder(config, inputs, &mut Observer::new(printer), stop)?;
+    let Some(report) = aligned else { return Ok(None) };
     printer.note(format_args!(
         "{} of {} pictures fit their captions badly, with a CLIPScore of at most {:.3}; {} of them have a better one, which \
          brings the mean from {:.3} to {:.3}",
@@ -94,5 +110,5 @@ fn of_pictures(
     ));
     let name = clip.file_name().unwrap_or(clip.as_os_str());
     let measure = format!("clipscore/{}/cos", name.to_string_lossy());
-    Ok(json!({ "measure": measure, "report": report }))
+    Ok(Some(json!({ "measure": measure, "report": report })))
 }

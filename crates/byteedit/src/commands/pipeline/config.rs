@@ -5,7 +5,7 @@ use std::iter::once;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use byteedit_train::feedback::{ALIGN, ANNOTATION, Opinion};
+use byteedit_train::feedback::{ALIGN, ALIGN_KEPT, ANNOTATION, Opinion};
 use clap::Parser;
 use clap::error::ErrorKind;
 use serde::Deserialize;
@@ -147,7 +147,7 @@ impl Stage {
             _ => return written,
         };
         written.extend(Opinion::ALL.map(|opinion| folder.join(format!("{}.jsonl", opinion.name()))));
-        written.extend([ANNOTATION, ALIGN].map(|name| folder.join(name)));
+        written.extend([ANNOTATION, ALIGN, ALIGN_KEPT].map(|name| folder.join(name)));
         written
     }
 }

@@ -310,6 +310,8 @@ mod tests {
             fs::write(read.join(name).with_extension("jsonl"), "1").unwrap();
         }
         fs::write(read.join("annotation.json"), "1").unwrap();
+        fs::create_dir(read.join("align.kept")).unwrap();
+        fs::write(read.join("align.kept/clip.jsonl"), "1").unwrap();
         let annotated = keys();
         assert!(annotated[..2] == scored[..2] && annotated[2] != scored[2]);
         fs::write(read.join("tasks.jsonl"), "1").unwrap();

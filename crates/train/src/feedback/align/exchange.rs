@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use super::config::{FolderAlignConfig, FolderAlignReport};
 use crate::reward::is_held_out;
+use crate::training::Stop;
 
 /// Who says which captions are better.
 const ANNOTATOR: &str = "clip-align";
@@ -46,18 +47,19 @@ pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
-/// What is to be learned of the pictures, in their order.
+/// What is to be learned of the pictures, in their order; `None` if it is asked to stop.
 pub(super) fn chosen(
     config: &FolderAlignConfig,
     looked: &[Looked<'_>],
-) -> (Vec<CaptionRecord>, FolderAlignReport) {
+    stop: Stop<'_>,
+) -> Option<(Vec<CaptionRecord>, FolderAlignReport)> {
     let mut report = FolderAlignReport {
         n_pictures: looked.len(),
         cut: cut(config, looked),
         ..FolderAlignReport::default()
     };
     let [corrected, matched] = sorted(config, looked, &mut report);
-    let mut captions = Captions::new(config, looked);
+    let mut captions = Captions::new(config, looked, stop);
     for &at in &corrected {
         report.mean_given += looked[at].given_score / corrected.len() as f64;
         report.mean_better += captions.correct(at) / corrected.len() as f64;
@@ -68,7 +70,7 @@ pub(super) fn chosen(
     let (for_style, without, against) = (report.n_corrected, report.n_exchanged, report.n_against_style);
     let n_pairs = (for_style + without + against).max(1);
     report.by_style = (for_style as f64 + 0.5 * without as f64) / n_pairs as f64;
-    (captions.into_records(), report)
+    (!stop.is_asked()).then(|| (captions.into_records(), report))
 }
 
 /// The score up to which a caption fits badly.
@@ -107,6 +109,7 @@ fn sorted(
 struct Captions<'a> {
     config: &'a FolderAlignConfig,
     looked: &'a [Looked<'a>],
+    stop: Stop<'a>,
     is_held_out: Vec<bool>,
     /// The caption of each picture that is true of it, and how well it fits.
     own: Vec<(&'a str, f64)>,
@@ -116,11 +119,12 @@ struct Captions<'a> {
 
 impl<'a> Captions<'a> {
     /// Every picture with the caption that it was given, and none worse.
-    fn new(config: &'a FolderAlignConfig, looked: &'a [Looked<'a>]) -> Self {
+    fn new(config: &'a FolderAlignConfig, looked: &'a [Looked<'a>], stop: Stop<'a>) -> Self {
         let held_out = |it: &Looked<'_>| is_held_out(it.image, config.held_out_percent);
         Self {
             config,
             looked,
+            stop,
             is_held_out: looked.iter().map(held_out).collect(),
             own: looked.iter().map(|it| (it.given, it.given_score)).collect(),
             worse: vec![Vec::new(); looked.len()],
@@ -178,13 +182,16 @@ impl<'a> Captions<'a> {
     }
 
     /// For each of `ones` the nearest of `others`, all in the order of their nearness. Captions may not pass from one side of a
-    /// training to the other, nor between two captions of one picture.
+    /// training to the other, nor between two captions of one picture. Once it is asked to stop, some are missing.
     fn nearest(&self, ones: &[usize], others: &[usize]) -> Vec<Near> {
-        let Self { config, looked, is_held_out, .. } = self;
+        let Self { config, looked, stop, is_held_out, .. } = self;
         let may_meet = |one: usize, other: usize| {
             is_held_out[one] == is_held_out[other] && looked[one].image != looked[other].image
         };
         let of_one = |&one: &usize| {
+            if stop.is_asked() {
+                return Vec::new();
+            }
             let others = others.iter().filter(|&&other| may_meet(one, other));
             let near = |&other: &usize| Near {
                 cosine: cosine(&looked[one].features, &looked[other].features),
@@ -233,6 +240,8 @@ impl Near {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     /// The vector at an angle, so that scores are cosines of differences.
@@ -278,6 +287,11 @@ mod tests {
     /// The better caption of a neighbour is 4 or 6 degrees away instead of 1: cosines of .998 and .995 instead of .9998.
     fn config() -> FolderAlignConfig {
         FolderAlignConfig { min_margin: 0.001, n_wrong: 3, n_near: 8, ..FolderAlignConfig::default() }
+    }
+
+    /// What is chosen where nobody stops it.
+    fn chosen(config: &FolderAlignConfig, looked: &[Looked<'_>]) -> (Vec<CaptionRecord>, FolderAlignReport) {
+        super::chosen(config, looked, Stop(&AtomicBool::new(false))).unwrap()
     }
 
     fn number(caption: &str) -> usize {
@@ -350,6 +364,12 @@ mod tests {
         assert_eq!((report.n_mismatched, report.n_corrected), (6, 3));
         assert_eq!((report.n_without_better, report.n_undescribed, report.n_not_better), (1, 1, 1));
         assert!(records.iter().all(|record| !["i1", "i3", "i5"].contains(&record.image.as_str())));
+    }
+
+    #[test]
+    fn nothing_is_chosen_once_it_is_asked_to_stop() {
+        let row = Row::new(12);
+        assert_eq!(super::chosen(&config(), &row.looked(), Stop(&AtomicBool::new(true))), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod config;
 mod exchange;
 mod folder;
+mod kept;
 mod world;
 
 pub use config::{FolderAlignConfig, FolderAlignReport};
@@ -15,5 +16,7 @@ pub use world::{AlignConfig, AlignReport, align};
 
 /// The file that is written into the folder.
 pub const ALIGN: &str = "align.jsonl";
+/// The folder beside it of what CLIP made of the pictures.
+pub const ALIGN_KEPT: &str = "align.kept";
 /// Most wrong captions of a picture.
 const MAX_WRONG: usize = 64;

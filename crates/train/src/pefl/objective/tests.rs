@@ -142,10 +142,8 @@ fn a_batch_and_the_luck_of_its_rollout_follow_from_its_place() {
 /// Mean of what the editor makes of four pictures that it is not taught, from -1 to 1.
 fn brightness(feedback: &Feedback<'_>, student: &Student) -> f64 {
     let of_batch = |first| {
-        let Draw { phase, pictures, noise, .. } = feedback.draw(0, first).unwrap();
-        let (batch, known) = (&pictures.batch, &pictures.known);
-        let question = Question { phase, t_prime: 1, batch, known, noise: &noise };
-        let latents = feedback.rollouts.x_0(&student.base, &question).unwrap();
+        let draw = Draw { t_prime: 1, ..feedback.draw(0, first).unwrap() };
+        let latents = feedback.rollouts.x_0(&student.base, &draw.question()).unwrap();
         f64::from(feedback.encoder.vae.pixels_from_latents(latents).mean().into_scalar::<f32>())
     };
     f64::midpoint(of_batch(1000), of_batch(1002))
