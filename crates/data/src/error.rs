@@ -8,7 +8,7 @@ pub enum DataError {
     /// A file or folder could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// `read` or `write`.
+        /// `read`, `write` or `lock`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -113,7 +113,7 @@ pub enum DataError {
         max: usize,
     },
     /// A file of what was kept that other work adds to.
-    #[error("{} is being added to by another {work}; wait for it, or choose another folder", path.display())]
+    #[error("{} is being added to by another {work}; wait for it, or stop it", path.display())]
     Held {
         /// The file.
         path: PathBuf,

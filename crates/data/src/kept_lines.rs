@@ -48,7 +48,7 @@ impl KeptLines {
         let lock = FileLock::of(opened.map_err(DataError::writing(&path))?);
         let lock = lock.map_err(|error| match error {
             LockError::Held => DataError::Held { path: path.clone(), work },
-            LockError::Io(source) => DataError::writing(&path)(source),
+            LockError::Io(source) => DataError::Io { action: "lock", path: path.clone(), source },
         })?;
         let (mut lead, mut lines, mut line) = (format!("{basis}\n"), Vec::new(), Vec::new());
         let mut reader = BufReader::new(lock.file());

@@ -174,7 +174,7 @@ pub enum TrainError {
 /// What a file of weights is to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightsRole {
-    /// In the run's own copy of the model that it began with.
+    /// In the run's own copy of what it began with.
     Kept,
     /// In that copy, when it has just been made.
     Copied,
@@ -184,7 +184,7 @@ pub enum WeightsRole {
 
 impl WeightsRole {
     /// What to do where they are others than they were.
-    const fn remedy(self) -> &'static str {
+    pub(crate) const fn remedy(self) -> &'static str {
         match self {
             Self::Kept => "put the file back, or begin another run in another folder",
             Self::Copied => "the model was replaced while the run began: begin it again",

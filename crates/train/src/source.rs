@@ -61,7 +61,7 @@ pub struct PairConfig {
     /// Among the pairs by the mask strategy, the probability that the object is left out.
     pub p_strategy_erase: f32,
     /// What the captions of the world's pairs do not tell.
-    #[serde(default, alias = "poses")]
+    #[serde(default)]
     pub untold: Untold,
     /// Where the world's edits are shown around their box, all of one size: the part of the picture's side that its
     /// shorter side takes ([`BoxView`]). None shows them whole, with boxes of every size.

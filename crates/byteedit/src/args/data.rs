@@ -223,7 +223,8 @@ against better ones of others; `by_style` of the report says how much can be tol
 
 What CLIP makes of the pictures is kept in DIR/align.kept, with ViT-L/14 some 8 kB for each. So the same command goes on where it
 was stopped, to the same file, and other numbers of --set ask CLIP nothing. Pictures and captions that have changed are looked at
-again; with another CLIP, device or number of threads all are.")]
+again, with the few that went through CLIP beside them; with another CLIP, device or number of threads all are. Nothing is removed
+from that folder, but you may remove it.")]
 pub(crate) struct DataAlignArgs {
     /// The folder of a collection, or with --clip one of pictures with metadata.jsonl; align.jsonl is written into it
     #[arg(value_name = "DIR")]

@@ -106,7 +106,7 @@ impl Checkpoint {
     /// the newest file if that was damaged and the previous one is used.
     ///
     /// # Errors
-    /// [`TrainError::Checkpoint`] if there are files but none is usable.
+    /// [`TrainError::Checkpoint`] or [`TrainError::OtherWeights`] if there are files but none is usable.
     pub fn load_newest(folder: &Path, device: &Device) -> Result<Option<(Self, Option<TrainError>)>> {
         let (current, previous) = (folder.join(CURRENT), folder.join(PREVIOUS));
         if !current.exists() {

@@ -11,8 +11,8 @@ use super::tensors::{Checksum, Stored, TensorFile, write_flat};
 use crate::named::NamedTensors;
 use crate::{Result, TrainError, WeightsRole};
 
-/// What to do where they cannot be read: the same as where they are others.
-const REMEDY: &str = "put the file back, or begin another run in another folder";
+/// What they are to a run.
+const ROLE: WeightsRole = WeightsRole::Kept;
 
 /// Writes weights into `folder`, unless they are there, and returns their checksum; `None` without any.
 ///
@@ -28,7 +28,8 @@ pub(super) fn keep(folder: &Path, weights: &BTreeMap<String, Stored<'_>>) -> Res
     }
     let checksum = checksum.end();
     let path = path_of(folder, &checksum);
-    if !path.exists() {
+    // One that a crash or a full disk has cut short is written again.
+    if TensorFile::open(&path).is_err() {
         let place = |partial: &Path| fs::rename(partial, &path).map_err(TrainError::io("renaming to", &path));
         write_flat(&path, weights, None, place)?;
     }
@@ -44,10 +45,10 @@ pub(super) fn read(folder: &Path, expected: &str, device: &Device) -> Result<Nam
     let (folder, expected) = (folder.to_owned(), expected.to_owned());
     match weights_in(&path, device) {
         Ok((weights, found)) if found == expected => Ok(weights),
-        Ok((_, found)) => {
-            Err(TrainError::OtherWeights { path, role: WeightsRole::Kept, folder, expected, found })
+        Ok((_, found)) => Err(TrainError::OtherWeights { path, role: ROLE, folder, expected, found }),
+        Err(error) => {
+            Err(TrainError::Checkpoint { path: folder, reason: format!("{error}; {}", ROLE.remedy()) })
         }
-        Err(error) => Err(TrainError::Checkpoint { path: folder, reason: format!("{error}; {REMEDY}") }),
     }
 }
 
@@ -97,11 +98,14 @@ mod tests {
         let some = weights(&[-0.0, f32::MIN_POSITIVE, 1.0 / 3.0]);
         let checksum = kept(dir.path(), &some);
         assert_eq!(bytes(&read(dir.path(), &checksum, &device).unwrap()), bytes(&some));
-        // What is there is left alone.
+        // What is there is left alone, unless it is cut short.
         let path = path_of(dir.path(), &checksum);
-        fs::write(&path, "still here").unwrap();
+        let written = || fs::metadata(&path).unwrap().modified().unwrap();
+        let first = written();
+        assert_eq!((kept(dir.path(), &some), written()), (checksum.clone(), first));
+        fs::write(&path, "cut").unwrap();
         assert_eq!(kept(dir.path(), &some), checksum);
-        assert_eq!(fs::read(&path).unwrap(), b"still here");
+        assert_eq!(bytes(&read(dir.path(), &checksum, &device).unwrap()), bytes(&some));
         // Others are in a file of their own, and nothing is in none.
         assert_ne!(kept(dir.path(), &weights(&[1.0])), checksum);
         assert_eq!(keep(dir.path(), &BTreeMap::new()).unwrap(), None);
@@ -116,7 +120,10 @@ mod tests {
         let refusal = || {
             let error = read(dir.path(), &checksum, &device).unwrap_err();
             let message = error.to_string();
-            assert!(message.contains(path.to_str().unwrap()) && message.ends_with(REMEDY), "{message}");
+            assert!(
+                message.contains(path.to_str().unwrap()) && message.ends_with(ROLE.remedy()),
+                "{message}"
+            );
             error
         };
         let mut other = fs::read(&path).unwrap();

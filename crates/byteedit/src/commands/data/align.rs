@@ -1,10 +1,12 @@
 //! `byteedit data align`: pictures with true and wrong captions, of a collection or of any folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use byteedit_reward::ClipPair;
-use byteedit_train::feedback::{self, ALIGN, AlignConfig, FolderAlignConfig, FolderAlignInputs, Simulated};
+use byteedit_train::feedback::{
+    self, ALIGN, ALIGN_KEPT, AlignConfig, FolderAlignConfig, FolderAlignInputs, Simulated,
+};
 use serde_json::{Value, json};
 
 use crate::args::DataAlignArgs;
@@ -43,13 +45,15 @@ pub(super) fn align(args: DataAlignArgs, printer: &Printer) -> anyhow::Result<Ex
         // The folder is somebody's own, and so is a file in it.
         files::check_target(&folder.join(ALIGN), force, "DIR")?;
         let network = ClipPair::load(clip, &device)?;
-        // Should they lie within CLIP's folder, what is added to them is no part of it.
-        let pictures = folder.canonicalize().ok();
+        // Should they lie within CLIP's folder, what is written beside them is no part of it.
+        let pictures = folder.canonicalize();
+        let written = pictures.into_iter().flat_map(|real| [ALIGN, ALIGN_KEPT].map(|name| real.join(name)));
+        let written: Vec<_> = written.collect();
         let inputs = FolderAlignInputs {
             folder: &folder,
             better_captions,
             clip: &network,
-            clip_hash: &fingerprint::of_folder(clip, pictures.as_deref())?,
+            clip_hash: &fingerprint::of_folder(clip, written.iter().map(PathBuf::as_path))?,
             device: &device,
             arithmetic: &arithmetic(&device),
             skip_bad,
