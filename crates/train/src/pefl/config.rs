@@ -133,7 +133,7 @@ pub struct GuardConfig {
 pub struct PeflProvenance {
     /// SHA-256 of the U-Net's weights that it started from.
     pub init_unet_sha256: String,
-    /// SHA-256 of the text encoder's. A run that an earlier program began has none, and its states hold these weights.
+    /// SHA-256 of the text encoder's. A run that an earlier program began has none: the weights lie with its states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_text_encoder_sha256: Option<String>,
     /// SHA-256 of the autoencoder's weights.
