@@ -3,6 +3,7 @@
 //! What all lines of a file depend on is the first one, the *basis*, and a hash of it is in the file's name. So files of several
 //! settings lie side by side, and nothing that was written is ever removed.
 
+use std::fmt::LowerHex;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::mem;
@@ -15,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::file_lock::{FileLock, LockError};
 use crate::{DataError, Result};
 
-/// Digits of the hash by which a file is found.
+/// Digits of the hashes by which a file and what a line is about are found.
 const N_HASH_DIGITS: usize = 16;
 
 /// A file of lines that were kept, of which this process alone may add more.
@@ -41,9 +42,7 @@ impl KeptLines {
         basis: &str,
     ) -> Result<(Self, Vec<L>)> {
         fs::create_dir_all(folder).map_err(DataError::writing(folder))?;
-        let mut hash = format!("{:x}", Sha256::digest(basis));
-        hash.truncate(N_HASH_DIGITS);
-        let path = folder.join(format!("{name}-{hash}.jsonl"));
+        let path = folder.join(format!("{name}-{}.jsonl", first_digits(Sha256::digest(basis))));
         let opened = OpenOptions::new().create(true).read(true).append(true).open(&path);
         let lock = FileLock::of(opened.map_err(DataError::writing(&path))?);
         let lock = lock.map_err(|error| match error {
@@ -81,6 +80,13 @@ impl KeptLines {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The first digits of a hash, enough to find by.
+pub fn first_digits(hash: impl LowerHex) -> String {
+    let mut digits = format!("{hash:x}");
+    digits.truncate(N_HASH_DIGITS);
+    digits
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub use color::ColorWord;
 pub use error::DataError;
 pub use file_lock::{FileLock, LockError};
 pub use folder::{FolderDataset, FolderItem};
-pub use kept_lines::KeptLines;
+pub use kept_lines::{KeptLines, first_digits};
 pub use mask::{Mask, MaskKind, MaskStrategy, Rect};
 pub use picture::{Rgb8, Rgba8};
 pub use stream::Stream;

@@ -2,14 +2,13 @@
 
 use byteedit_data::mask::InstanceMasks;
 use byteedit_data::world::subject_of;
-use byteedit_data::{MaskStrategy, Sample, SampleSpec, View, World};
+use byteedit_data::{MaskStrategy, Sample, SampleSpec, View, World, first_digits};
 use byteedit_image::{Mask, Size, UnitImage};
 use sha2::{Digest, Sha256};
 
 use crate::config::EvalConfig;
 use crate::error::{EvalError, Result};
 use crate::judge::rgb8;
-use crate::kept::digits;
 use crate::section::Section;
 
 /// Samples looked at for each that is wanted. About one outpainting sample in eight has a prompt.
@@ -90,7 +89,7 @@ impl Case {
         hash.update(rgb8(input).data);
         hash.update(edit_mask.values());
         hash.update(rgb8(truth).data);
-        digits(hash.finalize())
+        first_digits(hash.finalize())
     }
 }
 

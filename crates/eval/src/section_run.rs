@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use byteedit_data::World;
+use byteedit_data::{World, first_digits};
 use byteedit_edit::Canvas;
 use byteedit_image::{UnitImage, fill};
 use sha2::{Digest, Sha256};
@@ -19,7 +19,7 @@ use crate::figures::summarized;
 use crate::gallery::{Gallery, sheet};
 use crate::judge::{Judge, Labels, Opinion};
 use crate::judging::{Opinions, add_verdicts, distance_between_prompts, diversity, opinion_of, opinions};
-use crate::kept::{KeptBatches, KeptPicture, MeasuredCase, digits};
+use crate::kept::{KeptBatches, KeptPicture, MeasuredCase};
 use crate::measure::{Answers, Measured, Subject, measure, measure_reconstruction};
 use crate::metric::{Metric, psnr};
 use crate::painter::{Painter, check_count};
@@ -126,7 +126,7 @@ impl<'a> SectionRun<'a> {
                 hash.update(format!("{prompt} {label:?}\n"));
             }
         }
-        digits(hash.finalize())
+        first_digits(hash.finalize())
     }
 
     /// Has the next cases painted, judged and measured.

@@ -4,8 +4,6 @@ mod batches;
 mod measured_case;
 mod picture;
 
-use std::fmt::LowerHex;
-
 pub use batches::Keep;
 pub(crate) use batches::KeptBatches;
 pub(crate) use measured_case::MeasuredCase;
@@ -16,12 +14,3 @@ pub(crate) use picture::KeptPicture;
 pub(crate) const KEPT_VERSION: u32 = 1;
 /// The folder of the files, within that of the reports.
 pub(crate) const ANSWERS: &str = "answers";
-/// Digits of the hashes by which a question is found.
-const N_HASH_DIGITS: usize = 16;
-
-/// The first digits of a hash.
-pub(crate) fn digits(hash: impl LowerHex) -> String {
-    let mut digits = format!("{hash:x}");
-    digits.truncate(N_HASH_DIGITS);
-    digits
-}
