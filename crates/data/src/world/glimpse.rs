@@ -15,9 +15,9 @@ const MARGIN: f32 = 1.0 / 16.0;
 /// Largest change of a training glimpse's side, and of its place as a share of the side.
 const MAX_ZOOM: f32 = 1.15;
 const MAX_SHIFT: f32 = 0.06;
-/// Probability that a training glimpse is softened.
+/// Probability that a training glimpse is softened, and the smallest side that it passes through: an
+/// autoencoder's pictures are softer than the world's.
 const P_SOFT: f32 = 0.4;
-/// Smallest side that a softened picture passes through, as a share of its own.
 const MIN_SOFT_SHARE: f32 = 0.45;
 /// Probability that the background of a training glimpse is one that no photograph shows.
 const P_STRANGE: f32 = 0.6;
@@ -150,7 +150,8 @@ impl World {
         if split == Split::Train {
             view = view.jittered(FRAME, &mut stream);
             if stream.chance(P_SOFT) {
-                shown = softened(&shown, &mut stream);
+                let side = (FRAME as f32 * stream.uniform(MIN_SOFT_SHARE, 1.0)) as usize;
+                shown = View::whole(side).of(&View::whole(FRAME).of(&shown, side), FRAME);
             }
         }
         Ok(Glimpse { picture: view.of(&shown, spec.side), concept })
@@ -163,18 +164,6 @@ impl World {
             Photos::Validation | Photos::Test => self.plain_photos_of(photos.split()),
         }
     }
-}
-
-/// A square picture that lost detail, more or less, at its own size: what an autoencoder or an editor makes is softer than
-/// the world's.
-///
-/// # Panics
-/// If it is not square.
-pub fn softened(picture: &Rgb8, stream: &mut Stream) -> Rgb8 {
-    let own = picture.width;
-    assert_eq!(own, picture.height, "only square pictures are softened");
-    let side = ((own as f32 * stream.uniform(MIN_SOFT_SHARE, 1.0)) as usize).max(1);
-    View::whole(side).of(&View::whole(own).of(picture, side), own)
 }
 
 impl Photos {

@@ -34,7 +34,7 @@ pub use answers::{AskedEdit, RightAnswers};
 pub use build::{BuildReport, build};
 pub use caption::with_article;
 pub use export::write_samples;
-pub use glimpse::{Glimpse, GlimpseSpec, Photos, View, softened};
+pub use glimpse::{Glimpse, GlimpseSpec, Photos, View};
 pub use load::{Concept, Renderings, World};
 pub use photos::subject_of;
 pub use reference::{Reference, structure_error};

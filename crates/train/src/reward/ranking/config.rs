@@ -34,10 +34,6 @@ pub struct RankingRunConfig {
     pub init_sha256: Option<String>,
     /// Share of the groups that are a picture of the mini world with its true caption and those of others.
     pub p_world: f32,
-    /// Probability that such a picture is [`softened`](byteedit_data::world::softened) in training: whoever looks at what an
-    /// editor paints has to know things without their detail. Those it is validated on never are.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub p_soft: f32,
     /// Share of the groups that are a picture of the caption file with its captions. The others are preferences.
     pub p_captions: f32,
     /// Most wrong captions of a picture.
@@ -80,7 +76,6 @@ impl RankingRunConfig {
             data_sha256: String::new(),
             init_sha256: None,
             p_world: 0.0,
-            p_soft: 0.0,
             p_captions: 0.0,
             n_wrong: 4,
             contrast: 0.0,
@@ -120,12 +115,8 @@ impl RankingRunConfig {
     /// [`TrainError::Config`] or a model's own error names the first that is out of range.
     pub fn validate(&self) -> Result<()> {
         check_network(&self.network)?;
-        let shares = [
-            ("p_world", self.p_world),
-            ("p_soft", self.p_soft),
-            ("p_captions", self.p_captions),
-            ("p_mirror", self.p_mirror),
-        ];
+        let shares =
+            [("p_world", self.p_world), ("p_captions", self.p_captions), ("p_mirror", self.p_mirror)];
         for (key, share) in shares.into_iter().chain(self.dropout.map(|share| ("dropout", share))) {
             if !(0.0..=1.0).contains(&share) {
                 return Err(TrainError::config(key, share, "from 0 to 1"));
@@ -159,12 +150,6 @@ impl RankingRunConfig {
         }
         check_keeps(&self.training)
     }
-}
-
-/// Whether it is left out of a configuration, so that runs of before there was such a number go on.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(share: &f32) -> bool {
-    *share == 0.0
 }
 
 /// Refuses what cannot be built.
@@ -242,7 +227,6 @@ pub(in crate::reward) fn mini_training(seed: u64, n_steps: u64, batch_size: usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::config_from_overlay;
 
     /// As they are once the vocabulary is known.
     fn presets() -> [RankingRunConfig; 2] {
@@ -262,15 +246,6 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_before_pictures_were_softened_go_on() {
-        let [aesthetic, alignment] = presets().map(|preset| serde_json::to_string(&preset).unwrap());
-        assert!(!aesthetic.contains("p_soft") && !alignment.contains("p_soft"));
-        let soft =
-            config_from_overlay(&RankingRunConfig::alignment(), r#"{"p_soft": 0.4}"#, "--set").unwrap();
-        assert_eq!(soft, RankingRunConfig { p_soft: 0.4, ..RankingRunConfig::alignment() });
-    }
-
-    #[test]
     fn numbers_out_of_range_are_named() {
         let message = |change: fn(&mut RankingRunConfig)| {
             let [_, mut config] = presets();
@@ -280,7 +255,6 @@ mod tests {
         for (message, named) in [
             (message(|c| c.p_captions = 0.5), "`p_world + p_captions` is 1.2"),
             (message(|c| c.p_mirror = 1.5), "`p_mirror` is 1.5"),
-            (message(|c| c.p_soft = -0.5), "`p_soft` is -0.5"),
             (message(|c| c.dropout[1] = 1.0), "`dropout` is 1"),
             (message(|c| c.frozen_fraction = -0.1), "`frozen_fraction` is -0.1"),
             (message(|c| c.held_out_percent = 0), "`held_out_percent` is 0"),

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use byteedit_data::mask::InstanceMasks;
-use byteedit_data::world::softened;
 use byteedit_data::{ColorWord, MaskStrategy, SampleSpec, Split, Task, World};
 use rayon::prelude::*;
 
@@ -103,7 +102,7 @@ impl<'a> Comparisons<'a> {
 
     /// The groups `indices` of a training.
     pub(super) fn groups(&self, indices: std::ops::Range<u64>) -> Result<Vec<Group>> {
-        let RankingRunConfig { training, p_world, p_soft, p_captions, p_mirror, .. } = self.config;
+        let RankingRunConfig { training, p_world, p_captions, p_mirror, .. } = self.config;
         let shares = [*p_world, *p_captions, (1.0 - p_world - p_captions).max(0.0)];
         let drawn: Vec<Drawn> = indices
             .into_par_iter()
@@ -112,13 +111,7 @@ impl<'a> Comparisons<'a> {
                 let kind = stream.weighted(&shares);
                 let is_mirrored = stream.chance(*p_mirror);
                 let drawn = match kind {
-                    0 => {
-                        let mut told = self.told(Split::Train, training.seed, index)?;
-                        if stream.chance(*p_soft) {
-                            told.seen.picture = softened(&told.seen.picture, &mut stream);
-                        }
-                        Drawn::World(told)
-                    }
+                    0 => Drawn::World(self.told(Split::Train, training.seed, index)?),
                     1 => Drawn::Group(of_captions(&self.captions[stream.below(self.captions.len())])?),
                     _ => Drawn::Group(self.learned[stream.below(self.learned.len())].group()?),
                 };
@@ -259,8 +252,6 @@ fn of_captions(Captioned { folder, record, .. }: &Captioned) -> Result<Group> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use byteedit_data::{Mask, Rgb8};
 
     use super::*;
@@ -297,26 +288,5 @@ mod tests {
                 assert_eq!(true_of.sum::<usize>(), wrong_of, "{caption} among {n_wrong}");
             }
         }
-    }
-
-    #[test]
-    fn softened_composites_differ_in_their_detail_alone() {
-        let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/world/world.pack");
-        let world = World::open(&pack).unwrap();
-        let groups = |p_soft| {
-            let config = RankingRunConfig { p_world: 1.0, p_soft, ..RankingRunConfig::alignment() };
-            Comparisons::new(&config, Records::default(), &world).unwrap().groups(0..8).unwrap()
-        };
-        let detail = |picture: &Rgb8| -> u64 {
-            let pixels = picture.data.as_chunks::<3>().0;
-            pixels.windows(2).map(|pair| u64::from(pair[0][1].abs_diff(pair[1][1]))).sum()
-        };
-        let (mut sharp, soft) = (groups(0.0), groups(1.0));
-        for (sharp, soft) in sharp.iter_mut().zip(&soft) {
-            let (sharp, soft) = (&mut sharp.pictures[0].picture, &soft.pictures[0].picture);
-            assert!(detail(soft) < detail(sharp));
-            sharp.clone_from(soft);
-        }
-        assert_eq!(sharp, soft);
     }
 }
