@@ -72,43 +72,61 @@ fn size_below(path: &Path) -> Result<u64> {
     Ok(size)
 }
 
-/// Bytes of all git objects, packed and loose, or why they cannot be counted.
+/// Bytes on disk of what a clone of this history takes, each object once, or why they cannot be counted.
+///
+/// Not what `git count-objects` adds up: after a fetch an object may lie in two packs, or loose beside one, until
+/// git tidies up.
 fn git_objects(root: &Path) -> Result<u64, String> {
     // A tarball may lie inside somebody else's repository, whose size says nothing here.
     if !root.join(".git").exists() {
         return Err("no git repository here, as in a source archive".to_owned());
     }
-    let output = Command::new("git").current_dir(root).args(["count-objects", "-v"]).output();
+    let arguments = ["rev-list", "--objects", "--disk-usage", "HEAD"];
+    let output = Command::new("git").current_dir(root).args(arguments).output();
     let output = output.map_err(|error| format!("git cannot be started: {error}"))?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
     }
-    bytes_of_objects(&String::from_utf8_lossy(&output.stdout))
-}
-
-/// The sum of the two sizes that `git count-objects -v` prints, both in KiB.
-fn bytes_of_objects(report: &str) -> Result<u64, String> {
-    let value = |key: &str| {
-        let line = report.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
-        line.and_then(|value| value.trim().parse::<u64>().ok())
-            .ok_or_else(|| format!("`git count-objects -v` printed no `{key}`"))
-    };
-    Ok((value("size")? + value("size-pack")?) * 1024)
+    let printed = String::from_utf8_lossy(&output.stdout);
+    printed.trim().parse().map_err(|_| format!("`git {}` printed {printed:?}", arguments.join(" ")))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::process::Command;
 
-    use super::{MB, bytes_of_objects, check, finding, git_objects, size_below};
+    use super::{MB, check, finding, git_objects, size_below};
     use crate::workspace::Workspace;
 
     #[test]
-    fn loose_and_packed_objects_are_added() {
-        let report =
-            "count: 3\nsize: 12\nin-pack: 99\npacks: 1\nsize-pack: 2000\nprune-packable: 0\ngarbage: 0\n";
-        assert_eq!(bytes_of_objects(report), Ok(2012 * 1024));
-        assert!(bytes_of_objects("size: 12\n").unwrap_err().contains("size-pack"));
+    fn an_object_that_lies_in_two_places_is_counted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=a", "-c", "user.email=a@b"];
+            let git = Command::new("git").current_dir(folder.path()).args(identity).args(arguments).output();
+            let output = git.unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        git(&["init", "--quiet"]);
+        assert!(git_objects(folder.path()).is_err(), "a repository without a commit");
+        // Bytes that do not shrink: a linear congruential generator's.
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        let noise: Vec<u8> = (0..40_000).map(|_| next()).collect();
+        fs::write(folder.path().join("noise"), noise).unwrap();
+        git(&["add", "noise"]);
+        git(&["commit", "--quiet", "--no-gpg-sign", "--message", "noise"]);
+        let once = git_objects(folder.path()).unwrap();
+        assert!((40_000..45_000).contains(&once), "{once} bytes");
+        // A pack beside the loose objects, as a fetch leaves it.
+        git(&["-c", "pack.writeBitmaps=false", "repack", "--quiet", "-a"]);
+        let twice = git_objects(folder.path()).unwrap();
+        assert!((40_000..45_000).contains(&twice), "{twice} bytes");
     }
 
     #[test]
