@@ -100,12 +100,12 @@ impl std::fmt::Display for ColorWord {
 }
 
 /// Share of a region's pixels that must carry the word.
-const MIN_SHARE: f32 = 0.5;
+const MIN_SHARE: f64 = 0.5;
 /// How far the word must lead the next one.
-const MIN_LEAD: f32 = 2.0;
+const MIN_LEAD: f64 = 2.0;
 /// Largest standard deviation of the value, in `[0, 1]`, of a region called grey: beyond it the
 /// region is black and white, as a zebra is, however grey its blurred stripes are.
-const MAX_GREY_DEVIATION: f32 = 0.11;
+const MAX_GREY_DEVIATION: f64 = 0.11;
 
 /// The colour word of the pixels of `picture` where `region` is set, or `None` where no word is
 /// true of most of them (several colours, or a tint between two words).
@@ -121,24 +121,30 @@ pub fn measure(picture: &Rgb8, region: &Mask) -> Option<ColorWord> {
 
 /// [`measure`] over any set of sRGB pixels.
 pub fn measure_pixels(pixels: impl Iterator<Item = [u8; 3]>) -> Option<ColorWord> {
-    let mut counts = [0_u32; ColorWord::ALL.len()];
-    let (mut total, mut sum, mut squares) = (0_u32, 0.0_f64, 0.0_f64);
-    for pixel in pixels {
-        total += 1;
+    measure_weighted(pixels.map(|pixel| (pixel, 1.0)))
+}
+
+/// [`measure`] over sRGB pixels that count by a weight each, 0 or more.
+pub fn measure_weighted(pixels: impl Iterator<Item = ([u8; 3], f64)>) -> Option<ColorWord> {
+    let mut weights = [0.0_f64; ColorWord::ALL.len()];
+    let (mut total, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for (pixel, weight) in pixels {
+        total += weight;
         let value = f64::from(pixel.into_iter().max().unwrap_or(0)) / 255.0;
-        sum += value;
-        squares += value * value;
+        sum += weight * value;
+        squares += weight * value * value;
         if let Some(word) = word_of_pixel(pixel) {
-            counts[word as usize] += 1;
+            weights[word as usize] += weight;
         }
     }
-    let best = (0..counts.len()).max_by_key(|&index| (counts[index], std::cmp::Reverse(index)))?;
-    let next = (0..counts.len()).filter(|&index| index != best).map(|index| counts[index]).max()?;
-    let (best_count, next_count) = (counts[best] as f32, next as f32);
-    let clear = best_count >= MIN_SHARE * total as f32 && best_count >= MIN_LEAD * next_count;
-    let deviation = (squares / f64::from(total) - (sum / f64::from(total)).powi(2)).max(0.0).sqrt() as f32;
+    // Of equals the first.
+    let order = |&a: &usize, &b: &usize| weights[a].total_cmp(&weights[b]).then(b.cmp(&a));
+    let best = (0..weights.len()).max_by(order)?;
+    let next = (0..weights.len()).filter(|&index| index != best).map(|index| weights[index]);
+    let clear = weights[best] >= MIN_SHARE * total && weights[best] >= MIN_LEAD * next.fold(0.0, f64::max);
+    let deviation = (squares / total - (sum / total).powi(2)).max(0.0).sqrt();
     let patterned = ColorWord::ALL[best] == ColorWord::Grey && deviation > MAX_GREY_DEVIATION;
-    (best_count > 0.0 && clear && !patterned).then(|| ColorWord::ALL[best])
+    (weights[best] > 0.0 && clear && !patterned).then(|| ColorWord::ALL[best])
 }
 
 /// The word of one pixel, or `None` in the gaps between words (tan, olive, magenta and the like).
@@ -269,6 +275,16 @@ mod tests {
         let halves = [[220, 20, 30], [30, 90, 220]].into_iter().cycle().take(100);
         assert_eq!(measure_pixels(halves), None);
         assert_eq!(measure_pixels(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn pixels_count_by_their_weight() {
+        let [red, blue] = [[220, 20, 30], [30, 90, 220]];
+        let weighted = |of_red, of_blue| measure_weighted([(red, of_red), (blue, of_blue)].into_iter());
+        assert_eq!(weighted(3.0, 1.0), Some(ColorWord::Red));
+        assert_eq!(weighted(0.1, 0.9), Some(ColorWord::Blue));
+        assert_eq!(weighted(3.0, 2.0), None, "neither leads by as much as it must");
+        assert_eq!(weighted(0.0, 0.0), None);
     }
 
     #[test]

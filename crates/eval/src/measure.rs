@@ -98,6 +98,10 @@ pub(crate) fn measure(section: Section, case: &Case, answers: &Answers) -> Measu
             }
         };
         put(Metric::ColorWord, shows_color_word(section, case, image));
+        if let Some(empty_prompt) = answers.empty_prompt.as_ref().filter(|_| subject != Subject::EmptyPrompt)
+        {
+            put(Metric::ColorPainted, paints_color_word(section, case, image, empty_prompt));
+        }
         if matches!(subject, Subject::EmptyPrompt | Subject::ShuffledPrompt) {
             continue;
         }
@@ -131,9 +135,25 @@ pub(crate) fn asks_for_color(section: Section, case: &Case) -> bool {
     section == Section::Edit && case.object.is_some() && color_word::requested(&case.prompt).is_some()
 }
 
-/// 1 if the picture shows the colour that the prompt names, 0 if not, `None` if none is asked for.
+/// 1 if the picture shows the colour that the prompt names where the truth has its object, 0 if not, `None` if none is
+/// asked for.
 fn shows_color_word(section: Section, case: &Case, image: &UnitImage) -> Option<f64> {
     let object = case.object.as_ref().filter(|_| asks_for_color(section, case))?;
     let requested = color_word::requested(&case.prompt);
     Some(if color_word::measured(image, object) == requested { 1.0 } else { 0.0 })
+}
+
+/// 1 if what the picture has other than the answer to the empty prompt is of the colour that the prompt names, 0 if not,
+/// `None` if none is asked for.
+fn paints_color_word(
+    section: Section,
+    case: &Case,
+    image: &UnitImage,
+    empty_prompt: &UnitImage,
+) -> Option<f64> {
+    if !asks_for_color(section, case) {
+        return None;
+    }
+    let painted = color_word::painted(image, empty_prompt, &case.edit_mask);
+    Some(if painted == color_word::requested(&case.prompt) { 1.0 } else { 0.0 })
 }

@@ -11,6 +11,6 @@ pub(crate) use picture::KeptPicture;
 
 /// To be raised with every change after which the same question, weights and settings are painted, finished or measured
 /// otherwise (a sampler, a mask, a score, a metric), or a line is laid out otherwise: lines of before are then not used.
-pub(crate) const KEPT_VERSION: u32 = 1;
+pub(crate) const KEPT_VERSION: u32 = 2;
 /// The folder of the files, within that of the reports.
 pub(crate) const ANSWERS: &str = "answers";

@@ -14,7 +14,8 @@
 //! | `SeamGradient` | `seam-gradient` | levels | lower | [`gradient_error`](byteedit_image::seam::gradient_error) |
 //! | `SeamStep` | `seam-step` | levels | lower | [`step`](byteedit_image::seam::step) |
 //! | `GradientEnergy` | `gradient-energy/mask` | x truth | 1 | [`gradient_energy`] |
-//! | `ColorWord` | `color-word` | share | higher | [`color_word`] |
+//! | `ColorWord` | `color-word` | share | higher | [`color_word`], where the truth has its object |
+//! | `ColorPainted` | `color-painted` | share | higher | [`color_word`], where the prompt has painted |
 //! | `JudgeTop1` | `judge-top-1` | share | higher | the [judge](crate::judge) sees the concept asked for |
 //! | `JudgeNothing` | `judge-nothing` | share | higher | after erasing, the [judge](crate::judge) sees nothing |
 //! | `JudgeMissing` | `judge-missing` | share | lower | after an edit, the [judge](crate::judge) sees nothing |
@@ -67,9 +68,12 @@ pub enum Metric {
     /// Detail inside the mask, relative to the truth's.
     #[serde(rename = "gradient-energy/mask")]
     GradientEnergy,
-    /// Share of the pictures that show the colour the prompt names.
+    /// Share of the pictures that show the colour the prompt names where the truth has its object.
     #[serde(rename = "color-word")]
     ColorWord,
+    /// Share of the pictures in which what the prompt has painted has the colour that it names.
+    #[serde(rename = "color-painted")]
+    ColorPainted,
     /// Share of the pictures in which the judge sees the concept that was asked for.
     #[serde(rename = "judge-top-1")]
     JudgeTop1,
@@ -116,6 +120,7 @@ impl Metric {
             Self::SeamStep => "seam-step",
             Self::GradientEnergy => "gradient-energy/mask",
             Self::ColorWord => "color-word",
+            Self::ColorPainted => "color-painted",
             Self::JudgeTop1 => "judge-top-1",
             Self::JudgeNothing => "judge-nothing",
             Self::JudgeMissing => "judge-missing",
@@ -132,9 +137,12 @@ impl Metric {
             Self::Ssim | Self::SsimFrame | Self::DiversityJudge => "",
             Self::SeamColor | Self::SeamGradient | Self::SeamStep | Self::DiversityPixels => "levels",
             Self::GradientEnergy => "x truth",
-            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing | Self::JudgeMissing | Self::JudgeLent => {
-                "share"
-            }
+            Self::ColorWord
+            | Self::ColorPainted
+            | Self::JudgeTop1
+            | Self::JudgeNothing
+            | Self::JudgeMissing
+            | Self::JudgeLent => "share",
         }
     }
 
@@ -149,6 +157,7 @@ impl Metric {
             | Self::PsnrFrame
             | Self::SsimFrame
             | Self::ColorWord
+            | Self::ColorPainted
             | Self::JudgeTop1
             | Self::JudgeNothing
             | Self::JudgeLent => Better::Higher,
@@ -165,7 +174,12 @@ impl Metric {
     pub const fn is_share(self) -> bool {
         matches!(
             self,
-            Self::ColorWord | Self::JudgeTop1 | Self::JudgeNothing | Self::JudgeMissing | Self::JudgeLent
+            Self::ColorWord
+                | Self::ColorPainted
+                | Self::JudgeTop1
+                | Self::JudgeNothing
+                | Self::JudgeMissing
+                | Self::JudgeLent
         )
     }
 
@@ -178,6 +192,7 @@ impl Metric {
                 | Self::SeamGradient
                 | Self::SeamStep
                 | Self::ColorWord
+                | Self::ColorPainted
                 | Self::JudgeTop1
                 | Self::JudgeNothing
         )
@@ -229,6 +244,7 @@ pub(crate) mod tests {
             Metric::SeamStep,
             Metric::GradientEnergy,
             Metric::ColorWord,
+            Metric::ColorPainted,
             Metric::JudgeTop1,
             Metric::JudgeNothing,
             Metric::JudgeMissing,
