@@ -105,7 +105,7 @@ const MIN_SHARE: f64 = 0.5;
 const MIN_LEAD: f64 = 2.0;
 /// Largest standard deviation of the value, in `[0, 1]`, of a region called grey: beyond it the
 /// region is black and white, as a zebra is, however grey its blurred stripes are.
-const MAX_GREY_DEVIATION: f64 = 0.11;
+const MAX_GREY_DEVIATION: f32 = 0.11;
 
 /// The colour word of the pixels of `picture` where `region` is set, or `None` where no word is
 /// true of most of them (several colours, or a tint between two words).
@@ -142,7 +142,7 @@ pub fn measure_weighted(pixels: impl Iterator<Item = ([u8; 3], f64)>) -> Option<
     let best = (0..weights.len()).max_by(order)?;
     let next = (0..weights.len()).filter(|&index| index != best).map(|index| weights[index]);
     let clear = weights[best] >= MIN_SHARE * total && weights[best] >= MIN_LEAD * next.fold(0.0, f64::max);
-    let deviation = (squares / total - (sum / total).powi(2)).max(0.0).sqrt();
+    let deviation = (squares / total - (sum / total).powi(2)).max(0.0).sqrt() as f32;
     let patterned = ColorWord::ALL[best] == ColorWord::Grey && deviation > MAX_GREY_DEVIATION;
     (weights[best] > 0.0 && clear && !patterned).then(|| ColorWord::ALL[best])
 }

@@ -98,9 +98,8 @@ pub(crate) fn measure(section: Section, case: &Case, answers: &Answers) -> Measu
             }
         };
         put(Metric::ColorWord, shows_color_word(section, case, image));
-        if let Some(empty_prompt) = answers.empty_prompt.as_ref().filter(|_| subject != Subject::EmptyPrompt)
-        {
-            put(Metric::ColorPainted, paints_color_word(section, case, image, empty_prompt));
+        if let (Subject::Result | Subject::ShuffledPrompt, Some(empty)) = (subject, &answers.empty_prompt) {
+            put(Metric::ColorPainted, paints_color_word(section, case, image, empty));
         }
         if matches!(subject, Subject::EmptyPrompt | Subject::ShuffledPrompt) {
             continue;
@@ -143,17 +142,12 @@ fn shows_color_word(section: Section, case: &Case, image: &UnitImage) -> Option<
     Some(if color_word::measured(image, object) == requested { 1.0 } else { 0.0 })
 }
 
-/// 1 if what the picture has other than the answer to the empty prompt is of the colour that the prompt names, 0 if not,
-/// `None` if none is asked for.
-fn paints_color_word(
-    section: Section,
-    case: &Case,
-    image: &UnitImage,
-    empty_prompt: &UnitImage,
-) -> Option<f64> {
+/// 1 if what the picture has other than the answer to the empty prompt is of the colour that the case's prompt names, 0
+/// if not or if it has nothing other, `None` if none is asked for.
+fn paints_color_word(section: Section, case: &Case, image: &UnitImage, empty: &UnitImage) -> Option<f64> {
     if !asks_for_color(section, case) {
         return None;
     }
-    let painted = color_word::painted(image, empty_prompt, &case.edit_mask);
+    let painted = color_word::painted(image, empty, &case.edit_mask);
     Some(if painted == color_word::requested(&case.prompt) { 1.0 } else { 0.0 })
 }

@@ -132,25 +132,27 @@ fn noise_is_busy_has_no_color_and_loses_to_a_smooth_fill() {
     }
 }
 
+/// What has the word by any measure.
+fn flat(word: ColorWord) -> [f32; 3] {
+    let levels = match word {
+        ColorWord::Red => [220, 20, 30],
+        ColorWord::Orange => [250, 140, 20],
+        ColorWord::Yellow => [250, 215, 40],
+        ColorWord::Green => [40, 170, 60],
+        ColorWord::Cyan => [40, 200, 205],
+        ColorWord::Blue => [30, 90, 220],
+        ColorWord::Purple => [130, 60, 200],
+        ColorWord::Pink => [250, 110, 180],
+        ColorWord::Brown => [120, 75, 45],
+        ColorWord::Black => [15, 15, 20],
+        ColorWord::Grey => [128, 128, 130],
+        ColorWord::White => [240, 240, 238],
+    };
+    levels.map(|level: u8| f32::from(level) / 255.0)
+}
+
 #[test]
 fn the_empty_prompt_tells_obedience_from_luck() {
-    let flat = |word: ColorWord| {
-        let levels = match word {
-            ColorWord::Red => [220, 20, 30],
-            ColorWord::Orange => [250, 140, 20],
-            ColorWord::Yellow => [250, 215, 40],
-            ColorWord::Green => [40, 170, 60],
-            ColorWord::Cyan => [40, 200, 205],
-            ColorWord::Blue => [30, 90, 220],
-            ColorWord::Purple => [130, 60, 200],
-            ColorWord::Pink => [250, 110, 180],
-            ColorWord::Brown => [120, 75, 45],
-            ColorWord::Black => [15, 15, 20],
-            ColorWord::Grey => [128, 128, 130],
-            ColorWord::White => [240, 240, 238],
-        };
-        levels.map(|level: u8| f32::from(level) / 255.0)
-    };
     let obedient = Stub(|canvas: &Canvas<'_>| match color_word::requested(canvas.prompt) {
         Some(word) => in_hole(canvas, |_| flat(word)),
         None => in_hole(canvas, checkers),
@@ -161,6 +163,28 @@ fn the_empty_prompt_tells_obedience_from_luck() {
     assert_eq!(color.subjects[&Subject::EmptyPrompt].mean, 0.0);
     let n = color.subjects[&Subject::EmptyPrompt].n;
     assert!((2..=8).contains(&n), "{n} of 8 prompts name a color");
+}
+
+#[test]
+fn a_color_counts_where_the_prompt_has_painted_it() {
+    // A color that has no word, and the one that is asked for in every fourth pixel of the hole only.
+    let olive = [0.6, 0.59, 0.35];
+    let sparing = Stub(|canvas: &Canvas<'_>| {
+        let asked = color_word::requested(canvas.prompt);
+        in_hole(canvas, |at| asked.filter(|_| at % 4 == 0).map_or(olive, flat))
+    });
+    let stubborn = Stub(|canvas: &Canvas<'_>| in_hole(canvas, |_| flat(ColorWord::Red)));
+    let shares = |editor: &dyn Editor| {
+        let report = eval(editor, &EvalConfig { n_samples: 8, ..config() }).report;
+        let edit = figures(&report, Section::Edit);
+        let painted = of(edit, Metric::ColorPainted);
+        let subjects: Vec<Subject> = painted.subjects.keys().copied().collect();
+        assert_eq!(subjects, [Subject::Result, Subject::ShuffledPrompt]);
+        assert!(painted.subjects[&Subject::ShuffledPrompt].mean < 1.0);
+        (painted.subjects[&Subject::Result].mean, mean(edit, Metric::ColorWord, Subject::Result))
+    };
+    assert_eq!(shares(&sparing), (1.0, 0.0), "most of the truth's shape is olive");
+    assert_eq!(shares(&stubborn).0, 0.0, "what no prompt changes no prompt has painted");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The repository stays small for ever: a clone takes seconds, and what was committed once is kept.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 
@@ -25,7 +25,7 @@ const SMALL_WEIGHTS: [(&str, u64); 6] = [
 ];
 const WORLD_PACK: (&str, u64) = ("assets/world/world.pack", 8 * MB);
 
-/// Measures the committed data and, where there is a git repository, its objects.
+/// Measures the committed data and, where there is a git repository, the history of what is checked out.
 pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     let root = &workspace.root;
     let mut verdict = Verdict::default();
@@ -42,8 +42,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
         }
     }
     match git_objects(root) {
-        Ok(size) => measured.push((".git".to_owned(), size, MAX_REPOSITORY)),
-        Err(reason) => verdict.skipped.push(format!("git's objects: {reason}")),
+        Ok(size) => measured.push(("the history".to_owned(), size, MAX_REPOSITORY)),
+        Err(reason) => verdict.skipped.push(format!("the history: {reason}")),
     }
     verdict.findings =
         measured.iter().filter_map(|(path, size, limit)| finding(path, *size, *limit)).collect();
@@ -72,7 +72,8 @@ fn size_below(path: &Path) -> Result<u64> {
     Ok(size)
 }
 
-/// Bytes on disk of what a clone of this history takes, each object once, or why they cannot be counted.
+/// Bytes on disk of the objects that `HEAD` reaches, as they lie here and each once, or why they cannot be counted. A
+/// shallow clone has fewer.
 ///
 /// Not what `git count-objects` adds up: after a fetch an object may lie in two packs, or loose beside one, until
 /// git tidies up.
@@ -82,19 +83,30 @@ fn git_objects(root: &Path) -> Result<u64, String> {
         return Err("no git repository here, as in a source archive".to_owned());
     }
     let arguments = ["rev-list", "--objects", "--disk-usage", "HEAD"];
-    let output = Command::new("git").current_dir(root).args(arguments).output();
+    let output = git(root).args(arguments).output();
     let output = output.map_err(|error| format!("git cannot be started: {error}"))?;
     if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} (git 2.31 or newer is needed)", said.lines().next().unwrap_or_default()));
     }
     let printed = String::from_utf8_lossy(&output.stdout);
     printed.trim().parse().map_err(|_| format!("`git {}` printed {printed:?}", arguments.join(" ")))
 }
 
+/// Git in the repository at `root`, whatever repository a hook that started this program speaks of, without a network.
+fn git(root: &Path) -> Command {
+    let mut git = Command::new("git");
+    let inherited = env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.to_string_lossy().starts_with("GIT_")) {
+        git.env_remove(name);
+    }
+    git.current_dir(root).env("GIT_NO_LAZY_FETCH", "1");
+    git
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::process::Command;
 
     use super::{MB, check, finding, git_objects, size_below};
     use crate::workspace::Workspace;
@@ -103,11 +115,11 @@ mod tests {
     fn an_object_that_lies_in_two_places_is_counted_once() {
         let folder = tempfile::tempdir().unwrap();
         let git = |arguments: &[&str]| {
-            let identity = ["-c", "user.name=a", "-c", "user.email=a@b"];
-            let git = Command::new("git").current_dir(folder.path()).args(identity).args(arguments).output();
-            let output = git.unwrap();
+            let mut git = super::git(folder.path());
+            git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+            git.args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(arguments);
+            let output = git.output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            output.stdout
         };
         git(&["init", "--quiet"]);
         assert!(git_objects(folder.path()).is_err(), "a repository without a commit");
@@ -124,7 +136,7 @@ mod tests {
         let once = git_objects(folder.path()).unwrap();
         assert!((40_000..45_000).contains(&once), "{once} bytes");
         // A pack beside the loose objects, as a fetch leaves it.
-        git(&["-c", "pack.writeBitmaps=false", "repack", "--quiet", "-a"]);
+        git(&["repack", "--quiet", "-a"]);
         let twice = git_objects(folder.path()).unwrap();
         assert!((40_000..45_000).contains(&twice), "{twice} bytes");
     }

@@ -7,8 +7,10 @@
 //!   same, ground and all, so the share is a lower bound; with an empty prompt the same measure says what
 //!   guessing gives.
 //! - `color-painted` looks where the prompt has painted: every pixel under the mask counts by its squared
-//!   difference from the answer to the empty prompt with the same noise, the sum over the channels. It does not
-//!   know where the truth has its object; with another's prompt it says what chance gives.
+//!   difference from the answer to the empty prompt with the same noise, the sum over the channels. It needs no
+//!   shape of the truth's. The answer to another's prompt, asked for this colour, is what chance gives. What
+//!   stands out from the ground counts most; an editor that paints the same whatever it is told has changed
+//!   nothing, which counts as wrong.
 
 use byteedit_data::ColorWord;
 use byteedit_data::color::{measure_pixels, measure_weighted};

@@ -71,7 +71,7 @@ pub enum Metric {
     /// Share of the pictures that show the colour the prompt names where the truth has its object.
     #[serde(rename = "color-word")]
     ColorWord,
-    /// Share of the pictures in which what the prompt has painted has the colour that it names.
+    /// Share of the pictures in which what the prompt has painted has the colour that was asked for.
     #[serde(rename = "color-painted")]
     ColorPainted,
     /// Share of the pictures in which the judge sees the concept that was asked for.
@@ -192,7 +192,6 @@ impl Metric {
                 | Self::SeamGradient
                 | Self::SeamStep
                 | Self::ColorWord
-                | Self::ColorPainted
                 | Self::JudgeTop1
                 | Self::JudgeNothing
         )

@@ -68,7 +68,7 @@ impl DecoderRunConfig {
             init_sha256: String::new(),
             data_sha256: String::new(),
             crop_size: 64,
-            latent_noise: 0.2,
+            latent_noise: 0.1,
             loss: DecoderLossConfig {
                 pixels: PixelLossConfig { l1: 1.0, mse: 1.0, gradient: 0.0, chroma: 0.5 },
                 adversarial: 0.3,
