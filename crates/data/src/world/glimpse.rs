@@ -1,12 +1,14 @@
 //! Glimpses: what a classifier is shown of the world. A square around an edit mask is cut out of a true
 //! composite or of a true background, so the answer is the object's concept, or nothing.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::background::{estranged, jitter};
-use super::sample::{FRAME, GLIMPSES, footprint, stream};
+use super::sample::{FRAME, GLIMPSES, footprint, select, stream};
 use super::{Renderings, Split, Untold, World};
-use crate::mask::{MaskStrategy, Rect};
+use crate::mask::{Mask, MaskStrategy, Rect};
 use crate::resample::{Window, resize_window};
 use crate::{DataError, Result, Rgb8, Stream};
 
@@ -21,6 +23,8 @@ const P_SOFT: f32 = 0.4;
 const MIN_SOFT_SHARE: f32 = 0.45;
 /// Probability that the background of a training glimpse is one that no photograph shows.
 const P_STRANGE: f32 = 0.6;
+/// Probability that a training glimpse of nothing has a decoy in it.
+const P_DECOY: f32 = 0.4;
 /// Smallest and largest side of a glimpse, in pixels.
 const SIDES: [usize; 2] = [8, 256];
 
@@ -148,6 +152,17 @@ impl World {
         let concept = scene.object.as_ref().map(|object| object.concept).filter(|_| !is_nothing);
         let mut shown = if is_nothing { scene.background } else { scene.composite };
         if split == Split::Train {
+            if is_nothing
+                && let Some(object) = &scene.object
+                && stream.chance(P_DECOY)
+            {
+                let (other, _) = self.background_among(&photos, FRAME, &mut stream);
+                shown = select(
+                    &upside_down(&object.silhouette, object.rect),
+                    &estranged(&other, &mut stream),
+                    &shown,
+                );
+            }
             view = view.jittered(FRAME, &mut stream);
             if stream.chance(P_SOFT) {
                 let side = (FRAME as f32 * stream.uniform(MIN_SOFT_SHARE, 1.0)) as usize;
@@ -164,6 +179,17 @@ impl World {
             Photos::Validation | Photos::Test => self.plain_photos_of(photos.split()),
         }
     }
+}
+
+/// The part of `silhouette` in `rect`, turned by half in its place: the shape of a decoy, a piece of another background that is
+/// cut out as objects are and is none. Who has seen it does not take whatever has an edge for a thing.
+fn upside_down(silhouette: &Mask, rect: Rect) -> Mask {
+    let (columns, rows) = (rect.x..rect.x + rect.width, rect.y..rect.y + rect.height);
+    let opposite = |range: &Range<usize>, at: usize| range.start + range.end - 1 - at;
+    Mask::from_fn(silhouette.width, silhouette.height, |x, y| {
+        let is_inside = columns.contains(&x) && rows.contains(&y);
+        is_inside && silhouette.get(opposite(&columns, x), opposite(&rows, y))
+    })
 }
 
 impl Photos {
@@ -237,6 +263,16 @@ mod tests {
         let single = world.concepts().iter().find(|concept| concept.seen == concept.unseen).unwrap();
         let index = Renderings::Every.draw(single, &mut Stream::new([1, 2, 3, 0]));
         assert_eq!(index, single.seen[0]);
+    }
+
+    #[test]
+    fn a_decoy_is_an_objects_shape_turned_by_half_in_its_place() {
+        let object = |x: usize, y: usize| (2..6).contains(&x) && y == 1 || x == 2 && (1..4).contains(&y);
+        let turned = upside_down(&Mask::from_fn(8, 8, object), Rect { x: 2, y: 1, width: 4, height: 3 });
+        assert_eq!(
+            turned,
+            Mask::from_fn(8, 8, |x, y| (2..6).contains(&x) && y == 3 || x == 5 && (1..4).contains(&y))
+        );
     }
 
     #[test]

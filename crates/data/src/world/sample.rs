@@ -271,7 +271,7 @@ pub(super) fn footprint(scene: &Scene) -> Option<&Mask> {
 }
 
 /// `inside` where the mask is set, `elsewhere` outside.
-fn select(mask: &Mask, inside: &Rgb8, elsewhere: &Rgb8) -> Rgb8 {
+pub(super) fn select(mask: &Mask, inside: &Rgb8, elsewhere: &Rgb8) -> Rgb8 {
     let mut picture = elsewhere.clone();
     for (index, _) in mask.values.iter().enumerate().filter(|(_, value)| **value >= 128) {
         picture.data[3 * index..3 * index + 3].copy_from_slice(&inside.data[3 * index..3 * index + 3]);

@@ -68,10 +68,10 @@ impl DecoderRunConfig {
             init_sha256: String::new(),
             data_sha256: String::new(),
             crop_size: 64,
-            latent_noise: 0.1,
+            latent_noise: 0.05,
             loss: DecoderLossConfig {
                 pixels: PixelLossConfig { l1: 1.0, mse: 1.0, gradient: 0.0, chroma: 0.5 },
-                adversarial: 0.3,
+                adversarial: 0.4,
                 ramp: 4000,
             },
             discriminator_channels: vec![32, 64, 128],
