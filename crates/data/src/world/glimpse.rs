@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::background::{estranged, jitter};
 use super::sample::{FRAME, GLIMPSES, footprint, select, stream};
+use super::scene::Placed;
 use super::{Renderings, Split, Untold, World};
 use crate::mask::{Mask, MaskStrategy, Rect};
 use crate::resample::{Window, resize_window};
@@ -156,12 +157,7 @@ impl World {
                 && let Some(object) = &scene.object
                 && stream.chance(P_DECOY)
             {
-                let (other, _) = self.background_among(&photos, FRAME, &mut stream);
-                shown = select(
-                    &upside_down(&object.silhouette, object.rect),
-                    &estranged(&other, &mut stream),
-                    &shown,
-                );
+                shown = self.with_decoy(&shown, object, &photos, &mut stream);
             }
             view = view.jittered(FRAME, &mut stream);
             if stream.chance(P_SOFT) {
@@ -170,6 +166,13 @@ impl World {
             }
         }
         Ok(Glimpse { picture: view.of(&shown, spec.side), concept })
+    }
+
+    /// `background` with a piece of another one where it had an object: cut out as objects are, and none. Who has seen such
+    /// does not take whatever has an edge for a thing.
+    fn with_decoy(&self, background: &Rgb8, object: &Placed, photos: &[usize], stream: &mut Stream) -> Rgb8 {
+        let (other, _) = self.background_among(photos, FRAME, stream);
+        select(&upside_down(&object.silhouette, object.rect), &estranged(&other, stream), background)
     }
 
     fn photos_to_see(&self, photos: Photos) -> Vec<usize> {
@@ -181,8 +184,7 @@ impl World {
     }
 }
 
-/// The part of `silhouette` in `rect`, turned by half in its place: the shape of a decoy, a piece of another background that is
-/// cut out as objects are and is none. Who has seen it does not take whatever has an edge for a thing.
+/// The part of `silhouette` in `rect`, turned by half in its place, so that it is no longer the shape of a concept.
 fn upside_down(silhouette: &Mask, rect: Rect) -> Mask {
     let (columns, rows) = (rect.x..rect.x + rect.width, rect.y..rect.y + rect.height);
     let opposite = |range: &Range<usize>, at: usize| range.start + range.end - 1 - at;
