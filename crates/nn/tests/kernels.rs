@@ -3,9 +3,10 @@
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use byteedit_nn::kernels::{
     add, add_reference, attention, attention_reference, concat_channels, concat_channels_reference, conv2d,
-    conv2d_reference, doubled, doubled_reference, geglu, geglu_reference, group_norm, group_norm_reference,
-    layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu, quick_gelu_reference,
-    shifted_group_norm_silu, shifted_group_norm_silu_reference, transposed, transposed_reference,
+    conv2d_reference, doubled, doubled_reference, geglu, geglu_reference, gelu, gelu_reference, group_norm,
+    group_norm_reference, layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu,
+    quick_gelu_reference, shifted_group_norm_silu, shifted_group_norm_silu_reference, transposed,
+    transposed_reference,
 };
 use byteedit_testing::{distance, tol};
 use proptest::prelude::*;
@@ -157,6 +158,19 @@ proptest! {
             (x, unused(), unused()),
             |x, a, b| geglu(x) + (a + b).reshape([1, 1, 1]),
             |x, a, b| geglu_reference(x) + (a + b).reshape([1, 1, 1]),
+        );
+    }
+
+    #[test]
+    fn gelu_matches_its_reference(
+        batch in 1_usize..3, tokens in 1_usize..100, d in 1_usize..200, seed in any::<u64>(),
+    ) {
+        let x = noise([batch, tokens, d], seed) * 4.0;
+        let unused = || noise([1], 0);
+        check(
+            (x, unused(), unused()),
+            |x, a, b| gelu(x) + (a + b).reshape([1, 1, 1]),
+            |x, a, b| gelu_reference(x) + (a + b).reshape([1, 1, 1]),
         );
     }
 

@@ -1,11 +1,10 @@
 //! The text encoder: BERT's layers, norms behind the sums, with attention to a picture in each.
 
 use burn::module::Module;
-use burn::tensor::activation::gelu;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Int, Tensor};
-use byteedit_nn::kernels::{self, add};
+use byteedit_nn::kernels::{self, add, gelu};
 use byteedit_nn::{Embedding, Init, LayerNorm, Linear, merge_heads, split_heads};
 
 use super::BlipTextConfig;

@@ -2,8 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
-use byteedit_nn::kernels::{add, attention};
+use byteedit_nn::kernels::{add, attention, gelu};
 use byteedit_nn::{Init, LayerNorm, Linear, PatchEmbedding};
 
 use super::BlipVisionConfig;

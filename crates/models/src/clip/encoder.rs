@@ -1,11 +1,10 @@
 //! The transformer that CLIP's text and vision encoders share.
 
 use burn::module::Module;
-use burn::tensor::activation::gelu;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
-use byteedit_nn::kernels::{self, add, quick_gelu};
+use byteedit_nn::kernels::{self, add, gelu, quick_gelu};
 use byteedit_nn::{Init, LayerNorm, Linear, merge_heads, split_heads};
 use serde::{Deserialize, Serialize};
 

@@ -2,10 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use byteedit_nn::kernels::{add, attention};
+use byteedit_nn::kernels::{add, attention, gelu};
 use byteedit_nn::{Init, LayerNorm, Linear, PatchEmbedding};
 
 use super::Dinov2Config;

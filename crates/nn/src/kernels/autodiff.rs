@@ -9,7 +9,7 @@ use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
-use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
+use super::ops::{ConvGeometry, GeluForm, GroupNormSettings, KernelOps};
 
 #[derive(Debug)]
 struct Conv2dBackward;
@@ -105,17 +105,18 @@ impl<B: Backend + KernelOps> Backward<B, 3> for LayerNormBackward {
 }
 
 #[derive(Debug)]
-struct QuickGeluBackward;
+struct GeluBackward;
 
-impl<B: Backend + KernelOps> Backward<B, 1> for QuickGeluBackward {
-    type State = NodeId;
+impl<B: Backend + KernelOps> Backward<B, 1> for GeluBackward {
+    type State = (NodeId, GeluForm);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, inputs: &mut Checkpointer) {
         let [node] = ops.parents;
+        let (x, form) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
-        let x = inputs.retrieve_node_output::<FloatTensor<B>>(ops.state);
+        let x = inputs.retrieve_node_output::<FloatTensor<B>>(x);
         if let Some(node) = node {
-            grads.register::<B>(node.id, B::kernel_quick_gelu_grad(x, grad));
+            grads.register::<B>(node.id, B::kernel_gelu_grad(x, grad, form));
         }
     }
 }
@@ -296,17 +297,21 @@ impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C>
         unreachable!("{FIRST_ORDER}")
     }
 
-    fn kernel_quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        match QuickGeluBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+    fn kernel_gelu(x: FloatTensor<Self>, form: GeluForm) -> FloatTensor<Self> {
+        match GeluBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let state = prep.checkpoint(&x);
-                prep.finish(state, B::kernel_quick_gelu(x.into_primitive()))
+                let state = (prep.checkpoint(&x), form);
+                prep.finish(state, B::kernel_gelu(x.into_primitive(), form))
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::kernel_quick_gelu(x.into_primitive())),
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_gelu(x.into_primitive(), form)),
         }
     }
 
-    fn kernel_quick_gelu_grad(_x: FloatTensor<Self>, _grad: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn kernel_gelu_grad(
+        _x: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+        _form: GeluForm,
+    ) -> FloatTensor<Self> {
         unreachable!("{FIRST_ORDER}")
     }
 

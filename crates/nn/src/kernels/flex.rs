@@ -10,11 +10,11 @@ use super::host::attention_grad::{self, Attended};
 use super::host::band::Window;
 use super::host::conv::{self, ConvShape};
 use super::host::gated;
+use super::host::gelu;
 use super::host::layer_norm;
 use super::host::linear;
 use super::host::norm::{self, NormInputs, NormShape};
-use super::host::quick_gelu;
-use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
+use super::ops::{ConvGeometry, GeluForm, GroupNormSettings, KernelOps};
 
 /// A tensor's numbers in row-major order.
 pub(super) struct Contiguous(FlexTensor);
@@ -187,15 +187,23 @@ impl KernelOps for Flex {
         (tensor(x_grad, dims), tensor(weight_grad, width.clone()), tensor(bias_grad, width))
     }
 
-    fn kernel_quick_gelu(x: FlexTensor) -> FlexTensor {
+    fn kernel_gelu(x: FlexTensor, form: GeluForm) -> FlexTensor {
         let dims = x.shape();
-        tensor(quick_gelu::forward(Contiguous::new(x).values()), dims)
+        let values = match form {
+            GeluForm::Exact => gelu::exact,
+            GeluForm::Quick => gelu::quick,
+        };
+        tensor(values(Contiguous::new(x).values()), dims)
     }
 
-    fn kernel_quick_gelu_grad(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+    fn kernel_gelu_grad(x: FlexTensor, grad: FlexTensor, form: GeluForm) -> FlexTensor {
         let dims = x.shape();
         let (x, grad) = (Contiguous::new(x), Contiguous::new(grad));
-        tensor(quick_gelu::backward(x.values(), grad.values()), dims)
+        let gradients = match form {
+            GeluForm::Exact => gelu::exact_grad,
+            GeluForm::Quick => gelu::quick_grad,
+        };
+        tensor(gradients(x.values(), grad.values()), dims)
     }
 
     fn kernel_geglu(x: FlexTensor) -> FlexTensor {

@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use burn::backend::Dispatch;
-use burn::tensor::activation::{gelu, sigmoid, silu, softmax};
+use burn::tensor::activation::{self, sigmoid, silu, softmax};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Tensor, assert_shape};
 use burn_dispatch::DispatchDevice;
 
-use super::ops::{ConvGeometry, GroupNormSettings, KernelOps};
+use super::ops::{ConvGeometry, GeluForm, GroupNormSettings, KernelOps};
 use crate::attention::{merge_heads, split_heads};
 
 /// Whether the kernels are wanted where there are any: with `BYTEEDIT_KERNELS=reference` in the environment
@@ -266,6 +266,26 @@ pub fn layer_norm_reference<const D: usize>(
     burn::tensor::module::layer_norm(x, weight, Some(bias), epsilon)
 }
 
+/// `x Φ(x)` with the standard normal's distribution function (Hendrycks & Gimpel 2016, arXiv 1606.08415), to 3e-7 of `x`.
+///
+/// # Shapes
+/// - `x`, result: `[batch, tokens, d]`
+///
+/// # Panics
+/// If an extent is 0.
+pub fn gelu(x: Tensor<3>) -> Tensor<3> {
+    non_empty(&x);
+    if !has_kernel(&x) {
+        return gelu_reference(x);
+    }
+    Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_gelu(x.into_dispatch(), GeluForm::Exact))
+}
+
+/// [`gelu`] by Burn's own.
+pub fn gelu_reference(x: Tensor<3>) -> Tensor<3> {
+    activation::gelu(x)
+}
+
 /// `x * sigmoid(1.702 x)`, which CLIP's first text encoders have in the place of a GELU.
 ///
 /// # Shapes
@@ -278,7 +298,7 @@ pub fn quick_gelu(x: Tensor<3>) -> Tensor<3> {
     if !has_kernel(&x) {
         return quick_gelu_reference(x);
     }
-    Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_quick_gelu(x.into_dispatch()))
+    Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_gelu(x.into_dispatch(), GeluForm::Quick))
 }
 
 /// [`quick_gelu`] by ordinary operations.
@@ -306,7 +326,7 @@ pub fn geglu(x: Tensor<3>) -> Tensor<3> {
 /// [`geglu`] by ordinary operations.
 pub fn geglu_reference(x: Tensor<3>) -> Tensor<3> {
     let d = x.dims()[2] / 2;
-    x.clone().narrow(2, 0, d) * gelu(x.narrow(2, d, d))
+    x.clone().narrow(2, 0, d) * activation::gelu(x.narrow(2, d, d))
 }
 
 /// `softmax(Q Kᵀ / sqrt(d_head)) V` for each head (Vaswani et al. 2017, Eq. 1).
@@ -401,6 +421,7 @@ mod tests {
             (shifted([2, 6]), ["expected 1", "got 2"]),
             (shifted([1, 5]), ["expected 6", "got 5"]),
             (layer(7), ["expected 8", "got 7"]),
+            (complaint(|| gelu(zeros([1, 8, 0]))), ["without elements", "[1, 8, 0]"]),
             (complaint(|| quick_gelu(zeros([1, 0, 8]))), ["without elements", "[1, 0, 8]"]),
             (complaint(|| geglu(zeros([1, 2, 7]))), ["7 channels", "2 halves"]),
             (complaint(|| geglu(zeros([1, 0, 8]))), ["without elements", "[1, 0, 8]"]),

@@ -17,9 +17,10 @@ mod strips;
 mod update;
 
 pub use functions::{
-    are_wanted, attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, group_norm,
-    group_norm_reference, layer_norm, layer_norm_reference, linear, linear_reference, quick_gelu,
-    quick_gelu_reference, shifted_group_norm_silu, shifted_group_norm_silu_reference,
+    are_wanted, attention, attention_reference, conv2d, conv2d_reference, geglu, geglu_reference, gelu,
+    gelu_reference, group_norm, group_norm_reference, layer_norm, layer_norm_reference, linear,
+    linear_reference, quick_gelu, quick_gelu_reference, shifted_group_norm_silu,
+    shifted_group_norm_silu_reference,
 };
 pub use moves::{
     add, add_reference, concat_channels, concat_channels_reference, doubled, doubled_reference, transposed,

@@ -24,6 +24,15 @@ pub(super) struct GroupNormSettings {
     pub(super) silu: bool,
 }
 
+/// Which GELU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GeluForm {
+    /// `x Φ(x)`, with the standard normal's distribution function.
+    Exact,
+    /// `x * sigmoid(1.702 x)`
+    Quick,
+}
+
 /// Values and gradients of the operations with kernels.
 #[backend_extension(Flex, Autodiff)]
 pub(super) trait KernelOps: Backend {
@@ -103,11 +112,11 @@ pub(super) trait KernelOps: Backend {
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
-    /// `x * sigmoid(1.702 x)`
-    fn kernel_quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// A GELU of each number.
+    fn kernel_gelu(x: FloatTensor<Self>, form: GeluForm) -> FloatTensor<Self>;
 
-    /// Gradient of the quick GELU's input.
-    fn kernel_quick_gelu_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Gradient of a GELU's input.
+    fn kernel_gelu_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>, form: GeluForm) -> FloatTensor<Self>;
 
     /// `value * gelu(gate)` of `[batch, tokens, 2 * d]`, values first.
     fn kernel_geglu(x: FloatTensor<Self>) -> FloatTensor<Self>;

@@ -2,11 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 use byteedit_image::Filter;
 use byteedit_models::component::parse;
 use byteedit_models::dinov2::Dinov2Model;
 use byteedit_models::{Component, ModelError};
+use byteedit_nn::kernels::gelu;
 use byteedit_nn::{Init, Linear};
 
 use super::CoherentConfig;
