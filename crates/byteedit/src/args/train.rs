@@ -79,11 +79,11 @@ pub(crate) struct TrainBaseArgs {
     pub(crate) init: Option<String>,
 }
 
-/// Train the classifier that measures editing models, on true composites and true backgrounds alone
+/// Train the classifier that measures editing models, on pictures of the world that no model has painted
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   byteedit train judge
-  byteedit train judge --run runs/judge --set training.n_steps=4000
+  byteedit train judge --run runs/judge --set training.n_steps=9000
 
 Ctrl-C saves and stops; the same command goes on to the same weights, bit for bit. `eval world --judge
 runs/judge/judge` uses it.")]

@@ -1,5 +1,5 @@
 //! Glimpses: what a classifier is shown of the world. A square around an edit mask is cut out of a true
-//! composite or of a true background, so the answer is the object's concept, or nothing.
+//! composite or of a background, so the answer is the object's concept, or nothing.
 
 use std::ops::Range;
 
@@ -66,7 +66,7 @@ pub enum Photos {
 pub struct Glimpse {
     /// `side x side` pixels.
     pub picture: Rgb8,
-    /// Index into [`World::concepts`], or `None` for a bare background.
+    /// Index into [`World::concepts`], or `None` where there is no object.
     pub concept: Option<usize>,
 }
 
@@ -168,11 +168,11 @@ impl World {
         Ok(Glimpse { picture: view.of(&shown, spec.side), concept })
     }
 
-    /// `background` with a piece of another one where it had an object: cut out as objects are, and none. Who has seen such
-    /// does not take whatever has an edge for a thing.
+    /// `background` with a recoloured piece of one of `photos` where an object would be, in its shape turned by half. Who has
+    /// seen such does not take whatever has an edge for a thing.
     fn with_decoy(&self, background: &Rgb8, object: &Placed, photos: &[usize], stream: &mut Stream) -> Rgb8 {
         let (other, _) = self.background_among(photos, FRAME, stream);
-        select(&upside_down(&object.silhouette, object.rect), &estranged(&other, stream), background)
+        select(&half_turned(&object.silhouette, object.rect), &estranged(&other, stream), background)
     }
 
     fn photos_to_see(&self, photos: Photos) -> Vec<usize> {
@@ -184,8 +184,8 @@ impl World {
     }
 }
 
-/// The part of `silhouette` in `rect`, turned by half in its place, so that it is no longer the shape of a concept.
-fn upside_down(silhouette: &Mask, rect: Rect) -> Mask {
+/// The part of `silhouette` in `rect`, turned by half in its place: most shapes are then no concept's.
+fn half_turned(silhouette: &Mask, rect: Rect) -> Mask {
     let (columns, rows) = (rect.x..rect.x + rect.width, rect.y..rect.y + rect.height);
     let opposite = |range: &Range<usize>, at: usize| range.start + range.end - 1 - at;
     Mask::from_fn(silhouette.width, silhouette.height, |x, y| {
@@ -270,11 +270,52 @@ mod tests {
     #[test]
     fn a_decoy_is_an_objects_shape_turned_by_half_in_its_place() {
         let object = |x: usize, y: usize| (2..6).contains(&x) && y == 1 || x == 2 && (1..4).contains(&y);
-        let turned = upside_down(&Mask::from_fn(8, 8, object), Rect { x: 2, y: 1, width: 4, height: 3 });
+        let turned = half_turned(&Mask::from_fn(8, 8, object), Rect { x: 2, y: 1, width: 4, height: 3 });
         assert_eq!(
             turned,
             Mask::from_fn(8, 8, |x, y| (2..6).contains(&x) && y == 3 || x == 5 && (1..4).contains(&y))
         );
+    }
+
+    #[test]
+    fn a_decoy_is_a_piece_of_the_given_photographs_and_covers_no_more_than_its_shape() {
+        let world = world();
+        let photos = world.photos_to_see(Photos::FirstHalf);
+        let plain = Rgb8::filled(FRAME, FRAME, [90, 140, 200]);
+        let mut stream = Stream::new([7, 0, 0, 0]);
+        let scene = world.compose(Renderings::Seen, plain.clone(), None, Untold::default(), &mut stream);
+        let object = scene.object.unwrap();
+        let shape = half_turned(&object.silhouette, object.rect);
+        let decoy_of = |photos: &[usize]| {
+            let mut stream = Stream::new([8, 0, 0, 0]);
+            world.with_decoy(&plain, &object, photos, &mut stream)
+        };
+        let shown = decoy_of(&photos[..1]);
+        let differs = Mask::from_fn(FRAME, FRAME, |x, y| shown.pixel(x, y) != plain.pixel(x, y));
+        assert_eq!(differs.union(&shape), shape);
+        // A recoloured pixel may have the colour of the ground, but few do.
+        let n_set = |mask: &Mask| mask.values.iter().filter(|&&value| value > 0).count();
+        assert!(2 * n_set(&differs) > n_set(&shape));
+        assert_ne!(decoy_of(&photos[1..2]), shown);
+    }
+
+    #[test]
+    fn exams_have_no_decoys() {
+        let world = world();
+        let spec = GlimpseSpec { p_nothing: 1.0, photos: Photos::Validation, side: FRAME, ..SPEC };
+        for index in 0..20 {
+            let shown = world.glimpse(&spec, index).unwrap().picture;
+            let mut stream = stream(spec.seed, Split::Validation, GLIMPSES, index);
+            stream.chance(spec.p_nothing);
+            let photos = world.photos_to_see(spec.photos);
+            let (background, photo) = world.background_among(&photos, FRAME, &mut stream);
+            let untold = Untold::default();
+            let scene = world.compose(spec.renderings, background, Some(photo), untold, &mut stream);
+            let masks = MaskStrategy { p_instance: 1.0, ..MaskStrategy::default() };
+            let (edit_mask, _) = masks.sample(&mut stream, FRAME, footprint(&scene));
+            let view = View::around(edit_mask.bounding_box().unwrap(), FRAME);
+            assert_eq!(shown, view.of(&scene.background, FRAME), "{index}");
+        }
     }
 
     #[test]

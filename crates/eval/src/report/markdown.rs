@@ -48,7 +48,7 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(
         out,
         "The judge `{}`, weights `{}`, is a classifier of the world's concepts and nothing that was trained on \
-         true composites and backgrounds alone. Its figures are to be read beside those that it gives to the \
+         pictures of the world, none of them painted by a model. Its figures are to be read beside those that it gives to the \
          truth. Erasures on photographs whose own subject is a concept do not count for judge-nothing.\n",
         judge.name, judge.hash,
     )?;

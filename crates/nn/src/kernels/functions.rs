@@ -266,7 +266,7 @@ pub fn layer_norm_reference<const D: usize>(
     burn::tensor::module::layer_norm(x, weight, Some(bias), epsilon)
 }
 
-/// `x Φ(x)` with the standard normal's distribution function (Hendrycks & Gimpel 2016, arXiv 1606.08415), to 3e-7 of `x`.
+/// `x Φ(x)` with the standard normal's distribution function (Hendrycks and Gimpel 2016, arXiv 1606.08415), to 3e-7 of `x`.
 ///
 /// # Shapes
 /// - `x`, result: `[batch, tokens, d]`

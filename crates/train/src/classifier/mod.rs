@@ -1,7 +1,7 @@
 //! Training of classifiers of the world's concepts, whatever their network.
 //!
-//! They are shown true composites and true backgrounds, cut out around edit masks as an evaluation cuts
-//! what a model has painted, and nothing that a model has painted.
+//! They are shown pictures of the world, composites, backgrounds and decoys, cut out around edit masks as an evaluation
+//! cuts what a model has painted, and nothing that a model has painted.
 
 mod config;
 mod exam;
@@ -148,8 +148,8 @@ fn labels_to_learn<C: Classifier>(network: &C::Config, world: &World) -> Result<
 
 /// A hash that differs between runs which are shown other glimpses.
 fn fingerprint(world: &World, spec: &GlimpseSpec) -> Result<String> {
-    /// Glimpses that are looked at.
-    const N_GLIMPSES: u64 = 8;
+    /// Glimpses that are looked at: enough for some of every kind to be among them.
+    const N_GLIMPSES: u64 = 64;
     let mut hasher = Sha256::new();
     for glimpse in glimpses(world, spec, 0..N_GLIMPSES)? {
         hasher.update(&glimpse.picture.data);
