@@ -7,7 +7,7 @@ use byteedit_edit::{Defaults, EditModel, MAX_BOX_SHARE, Sampling};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EvalError, Result};
-use crate::section::Section;
+use crate::section::{Section, check_sections};
 
 /// Settings of one evaluation. Two evaluations with equal settings, model, judge and world give
 /// equal figures.
@@ -16,6 +16,9 @@ use crate::section::Section;
 pub struct EvalConfig {
     /// Which photographs and renderings are shown.
     pub split: Split,
+    /// The kinds of questions, in the order in which they are asked; at least one, each once.
+    #[serde(default = "all_sections")]
+    pub sections: Vec<Section>,
     /// Samples of each section, 1 to 100,000; an interval halves its width with four times as many.
     pub n_samples: usize,
     /// Seed of the world's samples; the noise of sample `i` has the seed `seed + i`.
@@ -65,11 +68,16 @@ impl GuidanceScales {
     }
 }
 
+fn all_sections() -> Vec<Section> {
+    Section::ALL.to_vec()
+}
+
 impl EvalConfig {
-    /// 256 samples of each section with the editor's defaults: 20 steps of DDIM.
-    pub const fn new(split: Split) -> Self {
+    /// 256 samples of every section with the editor's defaults: 20 steps of DDIM.
+    pub fn new(split: Split) -> Self {
         Self {
             split,
+            sections: all_sections(),
             n_samples: 256,
             seed: 0,
             picture_size: 128,
@@ -108,6 +116,7 @@ impl EvalConfig {
     /// # Errors
     /// [`EvalError::Config`] or [`EvalError::Diffusion`] names the first that is out of range.
     pub fn validate(&self) -> Result<()> {
+        check_sections(&self.sections)?;
         let [smallest, largest] = FRAME_SIDES;
         for (key, value, range, limit) in [
             ("n_samples", self.n_samples, 1..=100_000, "from 1 to 100,000"),
@@ -171,6 +180,8 @@ mod tests {
         let good = EvalConfig::new(Split::Validation);
         let nan = GuidanceScales { edit: f64::NAN, ..good.guidance };
         for (config, named) in [
+            (EvalConfig { sections: Vec::new(), ..good.clone() }, "`sections` is empty"),
+            (EvalConfig { sections: vec![Section::Edit; 2], ..good.clone() }, "`sections` is edit,edit"),
             (EvalConfig { n_samples: 0, ..good.clone() }, "`n_samples` is 0"),
             (EvalConfig { picture_size: 300, ..good.clone() }, "`picture_size` is 300"),
             (EvalConfig { batch: 0, ..good.clone() }, "`batch` is 0"),

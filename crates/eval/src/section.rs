@@ -4,6 +4,8 @@ use byteedit_data::{Sample, Task};
 use byteedit_edit::TaskKind;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{EvalError, Result};
+
 /// One part of the evaluation: samples of one kind, summarised together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,4 +60,16 @@ impl Section {
             Self::Erase | Self::OutpaintFree => !has_prompt,
         }
     }
+}
+
+/// # Errors
+/// [`EvalError::Config`] unless there is one section or more, each of them once.
+pub(crate) fn check_sections(sections: &[Section]) -> Result<()> {
+    let is_repeated = |at: usize| sections[..at].contains(&sections[at]);
+    if !sections.is_empty() && !(0..sections.len()).any(is_repeated) {
+        return Ok(());
+    }
+    let names: Vec<&str> = sections.iter().map(|section| section.name()).collect();
+    let value = if names.is_empty() { "empty".to_owned() } else { names.join(",") };
+    Err(EvalError::config("sections", value, "one section or more, each of them once"))
 }

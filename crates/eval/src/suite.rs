@@ -16,7 +16,7 @@ use crate::section_run::{Parties, SectionRun};
 
 /// Evaluates an editor on the mini world.
 ///
-/// Every section asks `config.n_samples` questions of the split. The same editor, judge, world and settings give the same
+/// Each of `config.sections` asks `config.n_samples` questions of the split. The same editor, judge, world and settings give the same
 /// figures and sheets; only the seconds differ. The report is written by [`Evaluation::write`].
 ///
 /// What was measured is kept where `keep` says, if it does, below `answers`, in a file for whatever it depends on, so that
@@ -46,7 +46,7 @@ pub fn eval_world(
     let mut timing = Timing::default();
     let (mut photographs, mut composites) = (Vec::new(), Vec::new());
     let mut sheets = Vec::new();
-    for section in Section::ALL {
+    for (place, &section) in config.sections.iter().enumerate() {
         let mut run = SectionRun::new(section, parties)?;
         let mut cases = Cases::new(world, section, config);
         loop {
@@ -55,8 +55,12 @@ pub fn eval_world(
                 break;
             }
             run.batch(&batch, &mut kept)?;
-            let n_kept = kept.n_cases();
-            progress(Progress { section, n_done: run.n_done(), n_cases: config.n_samples, n_kept });
+            progress(Progress {
+                section,
+                n_done: place * config.n_samples + run.n_done(),
+                n_cases: config.sections.len() * config.n_samples,
+                n_kept: kept.n_cases(),
+            });
         }
         timing.seconds_per_picture.insert(section, run.seconds_per_picture());
         // The truth of erasing is a bare photograph, that of an edit shows an object.

@@ -303,9 +303,35 @@ fn progress_counts_every_case() {
     let echo = Stub(|canvas: &Canvas<'_>| canvas.image.clone());
     eval_world(&echo, &ColorJudge::of(&WORLD), &WORLD, &config(), None, &mut |progress| seen.push(progress))
         .unwrap();
-    let done: Vec<usize> = seen.iter().map(Progress::n_done_in_all).collect();
+    let done: Vec<usize> = seen.iter().map(|progress| progress.n_done).collect();
     assert_eq!(done, [2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]);
-    assert!(seen.iter().all(|progress| progress.n_cases_in_all() == 20));
+    assert!(seen.iter().all(|progress| progress.n_cases == 20));
+}
+
+#[test]
+fn some_sections_alone_have_the_same_figures() {
+    let editor = Stub(|canvas: &Canvas<'_>| in_hole(canvas, checkers));
+    let whole = eval(&editor, &config()).report;
+    let sections = vec![Section::OutpaintFree, Section::Erase];
+    let mut n_done = Vec::new();
+    let config = EvalConfig { sections: sections.clone(), ..config() };
+    let found = eval_world(&editor, &ColorJudge::of(&WORLD), &WORLD, &config, None, &mut |progress| {
+        assert_eq!(progress.n_cases, 10);
+        n_done.push(progress.n_done);
+    })
+    .unwrap();
+    assert_eq!(n_done, [2, 4, 5, 7, 9, 10]);
+    let report = found.report;
+    let asked: Vec<Section> = report.sections.iter().map(|found| found.section).collect();
+    assert_eq!(asked, sections);
+    for section in sections {
+        assert_eq!(figures(&report, section), figures(&whole, section));
+    }
+    assert_eq!(report.autoencoder.photographs, whole.autoencoder.photographs);
+    assert!(report.autoencoder.composites.is_empty());
+    assert_eq!(report.to_markdown().matches("## autoencoder").count(), 1);
+    let sheets: Vec<Section> = found.sheets.iter().map(|sheet| sheet.section).collect();
+    assert_eq!(sheets, asked);
 }
 
 #[test]

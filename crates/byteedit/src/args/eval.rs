@@ -20,6 +20,9 @@ pub(crate) struct EvalArgs {
 /// The name of the judge that the program carries in itself.
 pub(crate) const JUDGE: &str = "built-in";
 
+/// All kinds of questions, in the order of reports.
+const ALL_SECTIONS: &str = "edit,erase,outpaint-prompt,outpaint-free";
+
 /// On what to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvalVerb {
@@ -48,7 +51,7 @@ pub(crate) struct ExamArgs {
 #[command(after_help = "Examples:
   byteedit eval world --model mini --steps 20 --split validation --samples 64 --out eval/mini
   byteedit eval world --model mini --split test --samples 1000 --out eval/mini-test
-  byteedit eval world --model runs/base/model --sampler euler-a --guidance 5 --out eval/euler-a
+  byteedit eval world --model runs/base/model --sampler euler-a --guidance 5 --sections edit --out eval/euler-a
 
 What does better on validation can be made the model's own: byteedit.json has it under `defaults`.
 
@@ -76,10 +79,13 @@ pub(crate) struct EvalWorldArgs {
     /// validation for choosing, test for reporting
     #[arg(long, value_enum, default_value_t = SplitArg::Validation)]
     pub(crate) split: SplitArg,
-    /// Samples of each task
+    /// Samples of each section
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) samples: u32,
+    /// What to ask for, with commas between
+    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',', default_value = ALL_SECTIONS)]
+    pub(crate) sections: Vec<SectionArg>,
     /// The first so many edits are painted from four seeds, to see how much the answers differ
     #[arg(long, value_name = "N", default_value_t = 32, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(0..=100_000))]
@@ -131,13 +137,7 @@ pub(crate) struct EvalCompareArgs {
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) samples: u32,
     /// What to ask for, with commas between
-    #[arg(
-        long,
-        value_enum,
-        value_name = "LIST",
-        value_delimiter = ',',
-        default_value = "edit,erase,outpaint-prompt,outpaint-free"
-    )]
+    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',', default_value = ALL_SECTIONS)]
     pub(crate) sections: Vec<SectionArg>,
     /// The first so many edits are painted from several seeds, to see how much the answers differ
     #[arg(long, value_name = "N", default_value_t = 32, allow_negative_numbers = true,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arm::ArmSettings;
 use crate::config::EvalConfig;
-use crate::error::{EvalError, Result};
+use crate::error::Result;
 use crate::section::Section;
 
 /// Settings of one comparison, the arms' own apart; ranges are those of [`EvalConfig`].
@@ -14,7 +14,7 @@ use crate::section::Section;
 pub struct CompareConfig {
     /// Which photographs and renderings are shown.
     pub split: Split,
-    /// The kinds of questions, in the order in which they are asked; at least one, each once.
+    /// The kinds of questions, in the order in which they are asked.
     pub sections: Vec<Section>,
     /// Which arms are compared, by their names; none for every later arm with the first.
     pub pairs: Vec<[String; 2]>,
@@ -37,11 +37,11 @@ pub struct CompareConfig {
 impl CompareConfig {
     /// All sections, 256 samples of each, twelve of them on the sheet; the rest as in [`EvalConfig::new`].
     pub fn new(split: Split) -> Self {
-        let EvalConfig { n_samples, seed, picture_size, batch, n_diverse, n_seeds, .. } =
+        let EvalConfig { sections, n_samples, seed, picture_size, batch, n_diverse, n_seeds, .. } =
             EvalConfig::new(split);
         Self {
             split,
-            sections: Section::ALL.to_vec(),
+            sections,
             pairs: Vec::new(),
             n_samples,
             seed,
@@ -58,12 +58,6 @@ impl CompareConfig {
     /// # Errors
     /// [`EvalError::Config`] names the first that is out of range.
     pub fn validate(&self) -> Result<()> {
-        let is_repeated = |at: usize| self.sections[..at].contains(&self.sections[at]);
-        if self.sections.is_empty() || (0..self.sections.len()).any(is_repeated) {
-            let names: Vec<&str> = self.sections.iter().map(|section| section.name()).collect();
-            let value = if names.is_empty() { "empty".to_owned() } else { names.join(",") };
-            return Err(EvalError::config("sections", value, "one section or more, each of them once"));
-        }
         self.for_arm(&ArmSettings::from(&EvalConfig::new(self.split))).validate()
     }
 
@@ -72,6 +66,7 @@ impl CompareConfig {
         let ArmSettings { sampler, n_steps, guidance, temperature, box_share } = *settings;
         EvalConfig {
             split: self.split,
+            sections: self.sections.clone(),
             n_samples: self.n_samples,
             seed: self.seed,
             picture_size: self.picture_size,

@@ -67,6 +67,9 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     for (title, figures) in
         [("photographs", &autoencoder.photographs), ("composites", &autoencoder.composites)]
     {
+        if figures.is_empty() {
+            continue;
+        }
         writeln!(out, "## autoencoder on {title}\n")?;
         table(out, figures)?;
     }

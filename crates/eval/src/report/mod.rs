@@ -70,7 +70,7 @@ pub struct Report {
     pub settings: EvalConfig,
     /// What the questions were drawn from.
     pub world: WorldSummary,
-    /// The four kinds of questions.
+    /// The kinds of questions that were asked.
     pub sections: Vec<SectionReport>,
     /// What the autoencoder alone makes of whole pictures.
     pub autoencoder: Autoencoder,
@@ -116,9 +116,9 @@ pub struct SectionReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Autoencoder {
-    /// Of photographs: the truths of erasing.
+    /// Of photographs: the truths of erasing; empty where that was not asked.
     pub photographs: Vec<Figures>,
-    /// Of photographs with an object: the truths of editing.
+    /// Of photographs with an object: the truths of editing; empty where that was not asked.
     pub composites: Vec<Figures>,
 }
 

@@ -52,6 +52,7 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         temperature,
         split,
         samples,
+        sections,
         diverse,
         examples,
         out,
@@ -70,6 +71,7 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     files::create_folder(&out)?;
     let suited = EvalConfig::for_model(split.into(), &model);
     let config = EvalConfig {
+        sections: sections.into_iter().map(Into::into).collect(),
         n_samples: samples as usize,
         seed: exam.seed,
         n_steps: steps as usize,
@@ -87,10 +89,10 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
     let mut progress = None;
     let evaluation = eval_world(&model, &judge, &world, &config, Some(&keep), &mut |report| {
         let progress = progress.get_or_insert_with(|| {
-            tell_kept(report.n_kept, report.n_cases_in_all(), printer);
-            Progress::start(printer, "samples", report.n_cases_in_all() as u64)
+            tell_kept(report.n_kept, report.n_cases, printer);
+            Progress::start(printer, "samples", report.n_cases as u64)
         });
-        progress.set(report.n_done_in_all() as u64, || report.section.name().to_owned());
+        progress.set(report.n_done as u64, || report.section.name().to_owned());
     })?;
     drop(progress);
     for (section, seconds) in &evaluation.timing.seconds_per_picture {
