@@ -28,6 +28,8 @@ pub(crate) enum Use {
     /// Noise in the latents that a decoder learns to see through, and how strong it is.
     LatentNoise = 9,
     LatentNoiseStrength = 10,
+    /// How smooth they are made.
+    LatentSmoothing = 0,
     /// The task of a collection of candidates.
     Tasks = 11,
     /// What a simulated annotator mistakes.

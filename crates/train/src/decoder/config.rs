@@ -32,6 +32,11 @@ pub struct DecoderRunConfig {
     /// (Zheng et al. 2025, arXiv 2510.11690). 0 for none.
     #[serde(default)]
     pub latent_noise: f64,
+    /// How smooth the latents are made that the decoder learns to find texture in, since a diffusion model's have less detail
+    /// than an encoder's: in each picture a share of what tells each latent from the mean of the nine around it is taken
+    /// away, the size of a normal draw of this deviation and at most all. 0 for none.
+    #[serde(default)]
+    pub latent_smoothing: f64,
     /// The loss.
     pub loss: DecoderLossConfig,
     /// Width of each layer of the adversary, each of which halves the resolution; multiples of 8.
@@ -68,10 +73,11 @@ impl DecoderRunConfig {
             init_sha256: String::new(),
             data_sha256: String::new(),
             crop_size: 64,
-            latent_noise: 0.05,
+            latent_noise: 0.02,
+            latent_smoothing: 0.1,
             loss: DecoderLossConfig {
                 pixels: PixelLossConfig { l1: 1.0, mse: 1.0, gradient: 0.0, chroma: 0.5 },
-                adversarial: 0.4,
+                adversarial: 0.45,
                 ramp: 4000,
             },
             discriminator_channels: vec![32, 64, 128],
@@ -117,6 +123,7 @@ impl DecoderRunConfig {
         validate_side("crop_size", self.crop_size, downscale)?;
         self.loss.pixels.validate()?;
         validate_weight("latent_noise", self.latent_noise)?;
+        validate_weight("latent_smoothing", self.latent_smoothing)?;
         validate_weight("loss.adversarial", self.loss.adversarial)?;
         let widths = &self.discriminator_channels;
         let is_width = |width: &usize| (1..=MAX_WIDTH).contains(width) && width.is_multiple_of(GROUPS);
@@ -165,6 +172,7 @@ mod tests {
             (message(|c| c.crop_size = 60), "`crop_size` is 60"),
             (message(|c| c.loss.pixels.l1 = -1.0), "`loss.l1` is -1"),
             (message(|c| c.loss.adversarial = f64::NAN), "`loss.adversarial` is NaN"),
+            (message(|c| c.latent_smoothing = -0.5), "`latent_smoothing` is -0.5"),
             (message(|c| c.discriminator_channels = vec![]), "`discriminator_channels` is []"),
             (message(|c| c.discriminator_channels = vec![12]), "multiples of 8"),
             (message(|c| c.discriminator_channels = vec![8; 7]), "1 to 6"),

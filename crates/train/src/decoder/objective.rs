@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor};
 use byteedit_models::Component;
 use byteedit_models::flops::{TRAINING_FACTOR, vae_decoder, vae_encoder};
@@ -68,22 +70,49 @@ impl<'a> Sharpening<'a> {
         Ok(Self { config, source, device, vae, held_out })
     }
 
-    /// Latents of pictures `first..` with noise in them.
+    /// Latents of pictures `first..` as a diffusion model makes them: smoother, and with noise in them.
     ///
     /// # Shapes
     /// - `latents`, result: `[batch, channels, height, width]`, not scaled
+    fn disturbed(&self, latents: Tensor<4>, first: u64) -> Tensor<4> {
+        self.noised(self.smoothed(latents, first), first)
+    }
+
+    fn smoothed(&self, latents: Tensor<4>, first: u64) -> Tensor<4> {
+        let most = self.config.latent_smoothing;
+        if most == 0.0 {
+            return latents;
+        }
+        let share = self.strength(Use::LatentSmoothing, latents.dims()[0], first) * most;
+        toward_neighbours(latents, share.clamp_max(1.0))
+    }
+
     fn noised(&self, latents: Tensor<4>, first: u64) -> Tensor<4> {
         let DecoderRunConfig { training, latent_noise, .. } = self.config;
         if *latent_noise == 0.0 {
             return latents;
         }
         let deviation = latent_noise / self.vae.config().scaling_factor;
-        let shape = latents.dims();
-        let noise = normal(training.seed, Use::LatentNoise, first, shape, self.device);
-        let strength =
-            normal(training.seed, Use::LatentNoiseStrength, first, [shape[0], 1, 1, 1], self.device);
-        latents + noise * strength.abs() * deviation
+        let noise = normal(training.seed, Use::LatentNoise, first, latents.dims(), self.device);
+        let strength = self.strength(Use::LatentNoiseStrength, latents.dims()[0], first);
+        latents + noise * strength * deviation
     }
+
+    /// The size of a normal draw for each picture, `[batch, 1, 1, 1]`.
+    fn strength(&self, of: Use, batch: usize, first: u64) -> Tensor<4> {
+        normal(self.config.training.seed, of, first, [batch, 1, 1, 1], self.device).abs()
+    }
+}
+
+/// Latents with a `share` of what tells each from the mean of the nine around it taken away; at the border of fewer.
+///
+/// # Shapes
+/// - `latents`, result: `[batch, channels, height, width]`
+/// - `share`: `[batch, 1, 1, 1]`, from 0 to 1
+fn toward_neighbours(latents: Tensor<4>, share: Tensor<4>) -> Tensor<4> {
+    let options = AvgPoolOptions::new([3, 3]).with_stride([1, 1]).with_padding([1, 1]);
+    let mean = avg_pool2d(latents.clone(), options.with_count_include_pad(false));
+    latents.clone() + (mean - latents) * share
 }
 
 impl Objective for Sharpening<'_> {
@@ -96,7 +125,7 @@ impl Objective for Sharpening<'_> {
         let pixels: Tensor<4> = pixels_from_pictures(&crops, self.device);
         let posterior = self.vae.encode(pixels.clone());
         let noise = normal(training.seed, Use::Posterior, first, posterior.mean.dims(), self.device);
-        let output = model.in_place_of(&self.vae).decode(self.noised(posterior.sample(noise), first));
+        let output = model.in_place_of(&self.vae).decode(self.disturbed(posterior.sample(noise), first));
         let Loss { total, mut parts } = pixel_loss(&loss.pixels, output.clone(), pixels.clone());
         let fooled = model.discriminator.generator_loss(output.clone());
         let told_apart = model.discriminator.hinge_loss(pixels, output);
@@ -118,5 +147,23 @@ impl Objective for Sharpening<'_> {
         // The adversary sees truth and output with its gradient, and the output once more for the decoder's.
         let trained = vae_decoder(vae, side) + 3.0 * flops(&self.config.discriminator_channels, side);
         (TRAINING_FACTOR * trained + vae_encoder(vae, side)) / 1e9
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    #[test]
+    fn smoothed_latents_are_between_themselves_and_the_mean_of_their_neighbours() {
+        let device = Device::default();
+        let row = Tensor::<4>::from_data([[[[0.0_f32, 3.0, 6.0, 0.0]]]], &device);
+        let latents = Tensor::cat(vec![row; 3], 0);
+        let share = Tensor::<4>::from_data([[[[0.0_f32]]], [[[0.5]]], [[[1.0]]]], &device);
+        let expected = [[0.0_f32, 3.0, 6.0, 0.0], [0.75, 3.0, 4.5, 1.5], [1.5, 3.0, 3.0, 3.0]];
+        let found = toward_neighbours(latents, share).reshape([3, 4]).into_data();
+        found.assert_eq(&TensorData::from(expected), true);
     }
 }
