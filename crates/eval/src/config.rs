@@ -33,8 +33,11 @@ pub struct EvalConfig {
     pub n_steps: usize,
     /// How strongly prompts are followed.
     pub guidance: GuidanceScales,
-    /// Temperature of edits; other tasks have the schedule's own, as in the editor.
+    /// Temperature of edits.
     pub temperature: f64,
+    /// Temperature of erasing and outpainting.
+    #[serde(default = "schedules_own")]
+    pub background_temperature: f64,
     /// The part of a model's view that the shorter side of an edit's box takes; none shows edits as a whole. The truth goes
     /// through the autoencoder in the same view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +71,11 @@ impl GuidanceScales {
     }
 }
 
+/// The temperature that changes nothing.
+pub(crate) const fn schedules_own() -> f64 {
+    1.0
+}
+
 fn all_sections() -> Vec<Section> {
     Section::ALL.to_vec()
 }
@@ -85,7 +93,8 @@ impl EvalConfig {
             sampler: SamplerKind::Ddim { eta: 0.0 },
             n_steps: 20,
             guidance: GuidanceScales { edit: 4.0, erase: 1.0, outpaint: 4.0 },
-            temperature: 1.0,
+            temperature: schedules_own(),
+            background_temperature: schedules_own(),
             box_share: None,
             n_examples: 20,
             n_diverse: 32,
@@ -106,6 +115,7 @@ impl EvalConfig {
             n_steps: defaults.n_steps,
             guidance: GuidanceScales { edit, outpaint, ..base.guidance },
             temperature: defaults.temperature,
+            background_temperature: defaults.background_temperature,
             box_share: defaults.box_share,
             ..base
         }
@@ -136,6 +146,7 @@ impl EvalConfig {
             Guidance::with_scale(scale).validate()?;
         }
         check_temperature(self.temperature)?;
+        check_temperature(self.background_temperature)?;
         if let Some(share) = self.box_share.filter(|share| !(*share > 0.0 && *share <= MAX_BOX_SHARE)) {
             return Err(EvalError::config("box_share", share, "above 0 and up to 0.9"));
         }
@@ -153,8 +164,15 @@ impl EvalConfig {
             Section::Erase => self.guidance.erase,
             Section::OutpaintPrompt | Section::OutpaintFree => self.guidance.outpaint,
         };
-        let (sampler, n_steps, temperature) = (self.sampler, self.n_steps, self.temperature);
-        let defaults = Defaults { sampler, n_steps, guidance_scale, temperature, ..Defaults::default() };
+        let Self { sampler, n_steps, temperature, background_temperature, .. } = *self;
+        let defaults = Defaults {
+            sampler,
+            n_steps,
+            guidance_scale,
+            temperature,
+            background_temperature,
+            ..Defaults::default()
+        };
         Sampling { guidance_scale, ..Sampling::new(section.task_kind(), &defaults) }
     }
 }
@@ -190,6 +208,7 @@ mod tests {
             (EvalConfig { n_seeds: 1, ..good.clone() }, "`n_seeds` is 1"),
             (EvalConfig { guidance: nan, ..good.clone() }, "guidance_scale"),
             (EvalConfig { temperature: 1.5, ..good.clone() }, "temperature"),
+            (EvalConfig { background_temperature: 0.0, ..good.clone() }, "temperature"),
             (EvalConfig { sampler: SamplerKind::Ddim { eta: 0.5 }, ..good.clone() }, "eta: 0.5"),
         ] {
             let message = config.validate().unwrap_err().to_string();

@@ -95,6 +95,7 @@ fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Re
             sampler: sampler.parse()?,
             temperature,
             box_share: config.data.box_share,
+            ..Defaults::default()
         },
         keeps_unmasked: config.loss.keeps_unmasked(),
         hole: config.hole,

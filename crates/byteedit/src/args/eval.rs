@@ -73,9 +73,12 @@ pub(crate) struct EvalWorldArgs {
     /// How strongly prompts pull in edit and outpaint (default: the model's)
     #[arg(long, value_name = "SCALE", allow_negative_numbers = true, value_parser = not_negative)]
     pub(crate) guidance: Option<f64>,
-    /// Of edits alone: below 1 they are smoother and more alike (default: the model's; 1 is the sampler's own)
+    /// Of edits: below 1 they are smoother and more alike (default: the model's; 1 is the sampler's own)
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
+    /// The same of erasing and outpainting
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
+    pub(crate) background_temperature: Option<f64>,
     /// validation for choosing, test for reporting
     #[arg(long, value_enum, default_value_t = SplitArg::Validation)]
     pub(crate) split: SplitArg,

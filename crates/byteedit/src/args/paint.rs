@@ -178,8 +178,8 @@ pub(crate) struct PaintArgs {
     /// model's; 1 for erasing)
     #[arg(long, value_name = "SCALE", allow_negative_numbers = true, value_parser = not_negative)]
     pub(crate) guidance: Option<f64>,
-    /// Below 1 the result is smoother, and other seeds give more of the same (default: the model's for edits,
-    /// else 1, which is the sampler's own)
+    /// Below 1 the result is smoother, and other seeds give more of the same (default: the model's;
+    /// 1 is the sampler's own)
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
     /// The sampler (default: the model's, usually ddim)

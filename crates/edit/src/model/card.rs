@@ -56,6 +56,9 @@ pub struct Defaults {
     /// Temperature of edits.
     #[serde(skip_serializing_if = "is_one")]
     pub temperature: f64,
+    /// Temperature where background is painted: of erasing and outpainting.
+    #[serde(skip_serializing_if = "is_one")]
+    pub background_temperature: f64,
     /// The part of the model's side that the shorter side of an edit's box takes ([`Padding::Share`](byteedit_image::Padding::Share)), where a model was
     /// trained on boxes of one size; none for a model that knows objects of any size.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,7 @@ impl Default for Defaults {
             guidance_scale: 4.0,
             sampler: SamplerKind::Ddim { eta: 0.0 },
             temperature: 1.0,
+            background_temperature: 1.0,
             box_share: None,
         }
     }

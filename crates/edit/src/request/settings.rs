@@ -104,13 +104,13 @@ impl Settings {
 }
 
 impl Sampling {
-    /// What suits a task: no guidance for erasing, since there is no prompt to follow; the schedule's own temperature
-    /// where background is painted, which would lose its texture below.
+    /// What suits a task: no guidance for erasing, since there is no prompt to follow; a temperature of its own where background
+    /// is painted, which loses its texture sooner than an object its shape.
     pub fn new(task: TaskKind, defaults: &Defaults) -> Self {
         let (guidance_scale, temperature) = match task {
             TaskKind::Edit => (defaults.guidance_scale, defaults.temperature),
-            TaskKind::Outpaint => (defaults.guidance_scale, 1.0),
-            TaskKind::Erase => (1.0, 1.0),
+            TaskKind::Outpaint => (defaults.guidance_scale, defaults.background_temperature),
+            TaskKind::Erase => (1.0, defaults.background_temperature),
         };
         Self {
             sampler: defaults.sampler,
@@ -209,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn only_edits_have_the_models_temperature() {
-        let defaults = Defaults { temperature: 0.5, ..Defaults::default() };
+    fn objects_and_background_have_temperatures_of_their_own() {
+        let defaults = Defaults { temperature: 0.5, background_temperature: 0.75, ..Defaults::default() };
         let temperatures = [TaskKind::Edit, TaskKind::Erase, TaskKind::Outpaint]
             .map(|task| Settings::new(task, &defaults).sampling.temperature);
-        assert_eq!(temperatures.map(f64::to_bits), [0.5, 1.0, 1.0].map(f64::to_bits));
+        assert_eq!(temperatures.map(f64::to_bits), [0.5, 0.75, 0.75].map(f64::to_bits));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use byteedit_diffusion::SamplerKind;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{EvalConfig, GuidanceScales};
+use crate::config::{EvalConfig, GuidanceScales, schedules_own};
 use crate::editor::Editor;
 use crate::error::{EvalError, Result};
 
@@ -38,6 +38,9 @@ pub struct ArmSettings {
     pub guidance: GuidanceScales,
     /// Temperature of edits.
     pub temperature: f64,
+    /// Temperature of erasing and outpainting.
+    #[serde(default = "schedules_own")]
+    pub background_temperature: f64,
     /// The part of a model's view that the shorter side of an edit's box takes; none shows edits as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub box_share: Option<f64>,
@@ -46,8 +49,9 @@ pub struct ArmSettings {
 impl From<&EvalConfig> for ArmSettings {
     /// Those of an evaluation, such as [`EvalConfig::for_model`] says.
     fn from(config: &EvalConfig) -> Self {
-        let EvalConfig { sampler, n_steps, guidance, temperature, box_share, .. } = *config;
-        Self { sampler, n_steps, guidance, temperature, box_share }
+        let EvalConfig { sampler, n_steps, guidance, temperature, background_temperature, box_share, .. } =
+            *config;
+        Self { sampler, n_steps, guidance, temperature, background_temperature, box_share }
     }
 }
 

@@ -63,7 +63,8 @@ impl CompareConfig {
 
     /// The settings of an evaluation of one arm.
     pub(super) fn for_arm(&self, settings: &ArmSettings) -> EvalConfig {
-        let ArmSettings { sampler, n_steps, guidance, temperature, box_share } = *settings;
+        let ArmSettings { sampler, n_steps, guidance, temperature, background_temperature, box_share } =
+            *settings;
         EvalConfig {
             split: self.split,
             sections: self.sections.clone(),
@@ -75,6 +76,7 @@ impl CompareConfig {
             n_steps,
             guidance,
             temperature,
+            background_temperature,
             box_share,
             n_examples: self.n_examples,
             n_diverse: self.n_diverse,

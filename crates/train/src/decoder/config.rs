@@ -74,7 +74,7 @@ impl DecoderRunConfig {
             data_sha256: String::new(),
             crop_size: 64,
             latent_noise: 0.02,
-            latent_smoothing: 0.1,
+            latent_smoothing: 0.2,
             loss: DecoderLossConfig {
                 pixels: PixelLossConfig { l1: 1.0, mse: 1.0, gradient: 0.0, chroma: 0.5 },
                 adversarial: 0.45,

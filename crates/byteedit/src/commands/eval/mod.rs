@@ -50,6 +50,7 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         sampler,
         guidance,
         temperature,
+        background_temperature,
         split,
         samples,
         sections,
@@ -82,6 +83,7 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
             ..suited.guidance
         },
         temperature: temperature.unwrap_or(suited.temperature),
+        background_temperature: background_temperature.unwrap_or(suited.background_temperature),
         n_diverse: diverse as usize,
         n_examples: examples as usize,
         ..suited
