@@ -90,7 +90,7 @@ impl<'a> Denoise<'a> {
     /// # Errors
     /// [`DiffusionError::OutOfRange`] for a temperature that is not above 0 and at most 1.
     pub fn at_temperature(mut self, temperature: f64) -> Result<Self, DiffusionError> {
-        check_temperature(temperature)?;
+        check_temperature("temperature", temperature)?;
         self.damping = temperature.powf(1.0 / self.levels.n_steps() as f64);
         Ok(self)
     }
@@ -132,16 +132,26 @@ impl Iterator for Denoise<'_> {
     }
 }
 
-/// Checks the temperature of a denoise loop.
+/// The temperature that changes nothing: the schedule's own. What a file that names none means.
+pub const fn own_temperature() -> f64 {
+    1.0
+}
+
+/// Whether a temperature changes nothing.
+pub const fn is_own_temperature(temperature: &f64) -> bool {
+    temperature.to_bits() == own_temperature().to_bits()
+}
+
+/// Checks the temperature of a denoise loop, by the name that whoever set it knows.
 ///
 /// # Errors
 /// [`DiffusionError::OutOfRange`] for one that is not above 0 and at most 1.
-pub fn check_temperature(temperature: f64) -> Result<(), DiffusionError> {
+pub fn check_temperature(name: &'static str, temperature: f64) -> Result<(), DiffusionError> {
     if temperature > 0.0 && temperature <= 1.0 {
         return Ok(());
     }
     let range = "above 0, up to 1, which is the schedule's own";
-    Err(DiffusionError::OutOfRange { name: "temperature", value: temperature, range })
+    Err(DiffusionError::OutOfRange { name, value: temperature, range })
 }
 
 /// `α x_0 + damping (x_t − α x_0)` with the `α` of `level`.

@@ -60,7 +60,7 @@ pub mod sampler;
 mod schedule;
 
 pub use config::{BetaSchedule, FinalSigma, NoiseScheduleConfig};
-pub use denoise::{Denoise, Step, check_temperature};
+pub use denoise::{Denoise, Step, check_temperature, is_own_temperature, own_temperature};
 pub use denoiser::{Denoiser, Network, Preconditioned};
 pub use error::DiffusionError;
 pub use forward::{add_noise, offset_noise};

@@ -137,6 +137,18 @@ fn parts_that_do_not_fit_are_named_with_both_numbers() {
             ["sample_size is 7", "multiple of 2"],
         ),
         (
+            replace("byteedit.json", "{}", r#"{}, "defaults": {"box_share": 2.0}"#),
+            ["defaults.box_share in byteedit.json is 2", "up to 0.9"],
+        ),
+        (
+            replace("byteedit.json", "{}", r#"{}, "defaults": {"temperature": 0.0}"#),
+            ["defaults.temperature in byteedit.json is 0", "above 0 and up to 1"],
+        ),
+        (
+            replace("byteedit.json", "{}", r#"{}, "defaults": {"background_temperature": 7.0}"#),
+            ["defaults.background_temperature in byteedit.json is 7", "above 0 and up to 1"],
+        ),
+        (
             replace("byteedit.json", r#""schema_version": 1"#, r#""schema_version": 2"#),
             ["schema_version", "is 2"],
         ),

@@ -2,7 +2,7 @@
 
 use byteedit_data::Split;
 use byteedit_data::world::FRAME_SIDES;
-use byteedit_diffusion::{Guidance, SamplerKind, check_temperature};
+use byteedit_diffusion::{Guidance, SamplerKind, check_temperature, is_own_temperature, own_temperature};
 use byteedit_edit::{Defaults, EditModel, MAX_BOX_SHARE, Sampling};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct EvalConfig {
     /// Which photographs and renderings are shown.
     pub split: Split,
     /// The kinds of questions, in the order in which they are asked; at least one, each once.
-    #[serde(default = "all_sections")]
+    #[serde(default = "all_sections", skip_serializing_if = "is_all_sections")]
     pub sections: Vec<Section>,
     /// Samples of each section, 1 to 100,000; an interval halves its width with four times as many.
     pub n_samples: usize,
@@ -36,7 +36,7 @@ pub struct EvalConfig {
     /// Temperature of edits.
     pub temperature: f64,
     /// Temperature of erasing and outpainting.
-    #[serde(default = "schedules_own")]
+    #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
     pub background_temperature: f64,
     /// The part of a model's view that the shorter side of an edit's box takes; none shows edits as a whole. The truth goes
     /// through the autoencoder in the same view.
@@ -71,13 +71,12 @@ impl GuidanceScales {
     }
 }
 
-/// The temperature that changes nothing.
-pub(crate) const fn schedules_own() -> f64 {
-    1.0
+pub(crate) fn all_sections() -> Vec<Section> {
+    Section::ALL.to_vec()
 }
 
-fn all_sections() -> Vec<Section> {
-    Section::ALL.to_vec()
+fn is_all_sections(sections: &Vec<Section>) -> bool {
+    *sections == Section::ALL
 }
 
 impl EvalConfig {
@@ -93,8 +92,8 @@ impl EvalConfig {
             sampler: SamplerKind::Ddim { eta: 0.0 },
             n_steps: 20,
             guidance: GuidanceScales { edit: 4.0, erase: 1.0, outpaint: 4.0 },
-            temperature: schedules_own(),
-            background_temperature: schedules_own(),
+            temperature: own_temperature(),
+            background_temperature: own_temperature(),
             box_share: None,
             n_examples: 20,
             n_diverse: 32,
@@ -145,8 +144,8 @@ impl EvalConfig {
         for scale in [edit, erase, outpaint] {
             Guidance::with_scale(scale).validate()?;
         }
-        check_temperature(self.temperature)?;
-        check_temperature(self.background_temperature)?;
+        check_temperature("temperature", self.temperature)?;
+        check_temperature("background_temperature", self.background_temperature)?;
         if let Some(share) = self.box_share.filter(|share| !(*share > 0.0 && *share <= MAX_BOX_SHARE)) {
             return Err(EvalError::config("box_share", share, "above 0 and up to 0.9"));
         }
@@ -207,12 +206,20 @@ mod tests {
             (EvalConfig { n_examples: 101, ..good.clone() }, "`n_examples` is 101"),
             (EvalConfig { n_seeds: 1, ..good.clone() }, "`n_seeds` is 1"),
             (EvalConfig { guidance: nan, ..good.clone() }, "guidance_scale"),
-            (EvalConfig { temperature: 1.5, ..good.clone() }, "temperature"),
-            (EvalConfig { background_temperature: 0.0, ..good.clone() }, "temperature"),
+            (EvalConfig { temperature: 1.5, ..good.clone() }, "`temperature` is 1.5"),
+            (EvalConfig { background_temperature: 0.0, ..good.clone() }, "`background_temperature` is 0"),
             (EvalConfig { sampler: SamplerKind::Ddim { eta: 0.5 }, ..good.clone() }, "eta: 0.5"),
         ] {
             let message = config.validate().unwrap_err().to_string();
             assert!(message.contains(named), "{message}");
         }
+    }
+
+    #[test]
+    fn every_section_has_the_temperature_of_its_task() {
+        let config =
+            EvalConfig { temperature: 0.5, background_temperature: 0.75, ..EvalConfig::new(Split::Test) };
+        let temperatures = Section::ALL.map(|section| config.sampling(section).temperature.to_bits());
+        assert_eq!(temperatures, [0.5, 0.75, 0.75, 0.75].map(f64::to_bits));
     }
 }

@@ -103,13 +103,13 @@ impl<'a> SectionRun<'a> {
     /// Gathers what was measured of the next cases, or has it measured and keeps it.
     pub(crate) fn batch(&mut self, cases: &[Case], kept: &mut KeptBatches) -> Result<()> {
         let questions = self.questions(cases);
-        if let Some(mut measured) = kept.take(&questions) {
+        if let Some(mut measured) = kept.take(self.section, &questions) {
             self.gather(cases, &mut measured);
             return Ok(());
         }
         let mut measured = self.measured_cases(cases)?;
         self.gather(cases, &mut measured);
-        kept.add(questions, &measured)
+        kept.add(self.section, questions, &measured)
     }
 
     /// What tells the next cases, and what they are lent, from all others.

@@ -452,6 +452,22 @@ fn other_settings_and_models_begin_anew_and_cost_nothing_of_what_was_kept() {
 }
 
 #[test]
+fn a_section_is_measured_once_whichever_others_are_asked_for() {
+    let asking = |sections: &[Section]| EvalConfig { sections: sections.to_vec(), ..config() };
+    let folder = TempDir::new().unwrap();
+    let some = [Section::OutpaintFree, Section::Erase];
+    let (found, n_kept, n_painted) = mortal(10, "m", &asking(&some), folder.path());
+    assert_same(found, &eval(&Mortal::living(10), &asking(&some)));
+    assert_eq!((n_kept, n_painted), (0, 10));
+    let (found, n_kept, n_painted) = mortal(N_OF_ALL - 10, "m", &config(), folder.path());
+    assert_same(found, &eval(&Mortal::living(N_OF_ALL), &config()));
+    assert_eq!((n_kept, n_painted), (10, N_OF_ALL - 10));
+    let (found, n_kept, n_painted) = mortal(0, "m", &asking(&[Section::Edit]), folder.path());
+    assert_eq!((n_kept, n_painted), (5, 0));
+    assert_same(found, &eval(&Mortal::living(N_OF_ALL), &asking(&[Section::Edit])));
+}
+
+#[test]
 fn a_line_that_was_cut_off_is_measured_again_with_all_that_follow() {
     let config = config();
     let folder = TempDir::new().unwrap();

@@ -83,7 +83,14 @@ pub fn export_base(run: &Path, source: &Source, out: &Path, device: &Device) -> 
 
 fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Result<ModelCard> {
     let captions = source.captions();
-    let SamplesConfig { n_steps, guidance_scale, temperature, ref sampler, .. } = config.samples;
+    let SamplesConfig {
+        n_per_task: _,
+        n_steps,
+        guidance_scale,
+        temperature,
+        background_temperature,
+        ref sampler,
+    } = config.samples;
     Ok(ModelCard {
         schema_version: 1,
         picture_size: config.data.picture_size,
@@ -94,8 +101,8 @@ fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Re
             guidance_scale,
             sampler: sampler.parse()?,
             temperature,
+            background_temperature,
             box_share: config.data.box_share,
-            ..Defaults::default()
         },
         keeps_unmasked: config.loss.keeps_unmasked(),
         hole: config.hole,

@@ -9,6 +9,9 @@ use rayon::prelude::*;
 /// What a draw is for; each use is independent of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
+    /// How smooth latents are made that a decoder learns from. The last free number: another use needs more [`USES`], which
+    /// changes what every run draws.
+    LatentSmoothing = 0,
     /// The noise of the autoencoder's posterior.
     Posterior = 1,
     /// Which pictures of a folder, and how they are cut.
@@ -28,8 +31,6 @@ pub(crate) enum Use {
     /// Noise in the latents that a decoder learns to see through, and how strong it is.
     LatentNoise = 9,
     LatentNoiseStrength = 10,
-    /// How smooth they are made.
-    LatentSmoothing = 0,
     /// The task of a collection of candidates.
     Tasks = 11,
     /// What a simulated annotator mistakes.
@@ -44,6 +45,7 @@ pub(crate) enum Use {
 
 /// Leaves room for every [`Use`] between two neighbouring indices.
 const USES: u64 = 16;
+const _: () = assert!((Use::Rollout as u64) < USES, "a use would draw what another draws for the next index");
 
 /// Standard normal noise for the items `first .. first + shape[0]` of a batch.
 pub(crate) fn normal(seed: u64, r#use: Use, first: u64, shape: [usize; 4], device: &Device) -> Tensor<4> {

@@ -1,7 +1,7 @@
 //! How a run paints, in the words of its configuration.
 
 use byteedit_data::Task;
-use byteedit_diffusion::{Guidance, SamplerKind, check_temperature};
+use byteedit_diffusion::{Guidance, SamplerKind, check_temperature, is_own_temperature, own_temperature};
 use byteedit_edit::{Defaults, Sampling, TaskKind};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ pub struct SamplingConfig {
     pub guidance_scale: f64,
     /// Temperature of edits, above 0 and up to 1, the schedule's own.
     pub temperature: f64,
+    /// The same for erasing and outpainting.
+    #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
+    pub background_temperature: f64,
 }
 
 impl From<&Defaults> for SamplingConfig {
@@ -28,6 +31,7 @@ impl From<&Defaults> for SamplingConfig {
             n_steps: defaults.n_steps,
             guidance_scale: defaults.guidance_scale,
             temperature: defaults.temperature,
+            background_temperature: defaults.background_temperature,
         }
     }
 }
@@ -47,12 +51,13 @@ impl SamplingConfig {
     /// # Errors
     /// A sampler that nobody knows.
     pub fn of_task(&self, task: Task) -> Result<Sampling> {
-        let Self { sampler, n_steps, guidance_scale, temperature } = self;
+        let Self { sampler, n_steps, guidance_scale, temperature, background_temperature } = self;
         let defaults = Defaults {
             sampler: sampler.parse::<SamplerKind>()?,
             n_steps: *n_steps,
             guidance_scale: *guidance_scale,
             temperature: *temperature,
+            background_temperature: *background_temperature,
             ..Defaults::default()
         };
         Ok(Sampling::new(task_kind(task), &defaults))
@@ -67,7 +72,8 @@ impl SamplingConfig {
         if self.n_steps == 0 {
             return Err(TrainError::config(n_steps, 0, "1 or more"));
         }
-        check_temperature(self.temperature)?;
+        check_temperature("temperature", self.temperature)?;
+        check_temperature("background_temperature", self.background_temperature)?;
         Ok(Guidance::with_scale(self.guidance_scale).validate()?)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 use byteedit_models::store::load_component;
 use byteedit_models::vae::AutoencoderKL;
-use byteedit_train::decoder::DecoderInputs;
+use byteedit_train::decoder::{DecoderInputs, DecoderRunConfig};
 use byteedit_train::named::{NamedTensors, parameters_of};
 use byteedit_train::run::read_log;
 use byteedit_train::{Outcome, Silent};
@@ -69,19 +69,20 @@ fn pixels_get_nearer_and_the_adversary_learns() {
 }
 
 #[test]
-fn noise_in_the_latents_makes_it_harder() {
+fn latents_are_disturbed_as_asked() {
     let dir = tempfile::tempdir().unwrap();
     let vae = dir.path().join("vae");
     tiny::write_vae(&vae);
     let source = tiny::source();
-    let l1 = |latent_noise: f64| {
-        let run = dir.path().join(latent_noise.to_string());
-        let config = byteedit_train::decoder::DecoderRunConfig { latent_noise, ..tiny::decoder_config() };
+    let l1 = |latent_noise: f64, latent_smoothing: f64| {
+        let run = dir.path().join(format!("{latent_noise}-{latent_smoothing}"));
+        let config = DecoderRunConfig { latent_noise, latent_smoothing, ..tiny::decoder_config() };
         let inputs = DecoderInputs { source: &source, vae: &vae };
         tiny::train_decoder(&config, &inputs, &run, &mut Silent, &AtomicBool::new(false)).unwrap();
         let log = read_log(&run.join("log.jsonl")).unwrap();
         log.iter().find_map(|record| record.values.get("l1").copied()).unwrap()
     };
-    let (clean, noised) = (l1(0.0), l1(3.0));
+    let (clean, noised, smoothed) = (l1(0.0, 0.0), l1(3.0, 0.0), l1(0.0, 9.0));
     assert!(noised > clean, "{noised} with noise, {clean} without");
+    assert_ne!(smoothed.to_bits(), clean.to_bits());
 }

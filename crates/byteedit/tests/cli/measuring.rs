@@ -54,6 +54,31 @@ fn an_evaluation_writes_what_it_prints() {
         serde_json::from_slice(&fs::read(bench.path("report/report.json")).unwrap()).unwrap();
     assert_eq!(written, json);
     assert!(!bench.files().iter().any(|path| is_partial(path)));
+    // Some of it alone: measured before, and no sheet of what was not asked stays.
+    let erase = bench.run_tiny(&[&arguments[..], &["--sections", "erase"]].concat()).done();
+    assert!(erase.stderr.contains("all 2 samples were measured before"), "{}", erase.stderr);
+    assert!(bench.path("eval/erase.png").is_file() && !bench.path("eval/edit.png").exists());
+    let others =
+        ["--sections", "erase", "--temperature", "0.5", "--background-temperature", "0.75", "--json"];
+    let json = bench.run_tiny(&[&arguments[..], &others].concat()).done().json();
+    let settings = &json["settings"];
+    assert_eq!((&settings["temperature"], &settings["background_temperature"]), (&0.5.into(), &0.75.into()));
+    assert_eq!(settings["sections"], serde_json::json!(["erase"]));
+}
+
+#[test]
+fn an_evaluation_that_cannot_be_is_refused_and_leaves_no_folder() {
+    let bench = Workbench::new();
+    for (more, says) in [
+        (["--sections", "edit,edit"], "each of them once"),
+        (["--sections", "replace"], "invalid value 'replace'"),
+        (["--background-temperature", "0"], "not above 0"),
+    ] {
+        let answer = bench.run(&[&["eval", "world"][..], &more].concat());
+        assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{more:?}: {answer:?}");
+        assert!(answer.stderr.contains(says), "{more:?}: {}", answer.stderr);
+        assert!(bench.files().is_empty(), "{more:?}");
+    }
 }
 
 #[test]
@@ -63,7 +88,18 @@ fn an_evaluation_goes_on_with_what_is_valid_still() {
     let arguments = ["eval", "world", "--model", &model, "--steps", "1", "--samples", "3"];
     let evaluate = |more: &[&str]| bench.run(&[&arguments[..], more].concat()).done();
     let is_new = |stderr: &str| !stderr.contains("goes on after") && !stderr.contains("measured before");
+    let read = |name: &str| fs::read(bench.path(name)).unwrap();
+    let json = |name: &str| serde_json::from_slice::<serde_json::Value>(&read(name)).unwrap();
+    let mut card = json("model/byteedit.json");
+    let suited = [("temperature", 0.5), ("background_temperature", 0.75), ("box_share", 0.625)];
+    for (key, value) in suited {
+        card["defaults"][key] = value.into();
+    }
+    bench.write("model/byteedit.json", &card.to_string());
     let whole = evaluate(&[]);
+    for (key, value) in suited {
+        assert_eq!(json("eval/report.json")["settings"][key], value, "{key}");
+    }
     let answers = fs::read_dir(bench.path("eval/answers")).unwrap().next().unwrap().unwrap().path();
     let lines = fs::read_to_string(&answers).unwrap();
     // The basis, and a batch of each section, of which a crash leaves two and a part.
@@ -73,7 +109,6 @@ fn an_evaluation_goes_on_with_what_is_valid_still() {
     let resumed = evaluate(&[]);
     assert_eq!(resumed.stdout, whole.stdout);
     assert!(resumed.stderr.contains("goes on after 6 samples"), "{}", resumed.stderr);
-    let read = |name: &str| fs::read(bench.path(name)).unwrap();
     let sheet = read("eval/outpaint-free.png");
     for other in [&["--seed", "1"][..], &["--guidance", "1.5"], &["--examples", "2"]] {
         let answer = evaluate(other);

@@ -3,7 +3,7 @@
 //! The trainer writes it beside `model_index.json`; diffusers ignores it. Keys that only describe how
 //! the model was made are not read here.
 
-use byteedit_diffusion::SamplerKind;
+use byteedit_diffusion::{SamplerKind, is_own_temperature, own_temperature};
 use serde::{Deserialize, Serialize};
 
 use crate::hole::Hole;
@@ -54,20 +54,15 @@ pub struct Defaults {
     /// Sampler by its name on the command line.
     pub sampler: SamplerKind,
     /// Temperature of edits.
-    #[serde(skip_serializing_if = "is_one")]
+    #[serde(skip_serializing_if = "is_own_temperature")]
     pub temperature: f64,
     /// Temperature where background is painted: of erasing and outpainting.
-    #[serde(skip_serializing_if = "is_one")]
+    #[serde(skip_serializing_if = "is_own_temperature")]
     pub background_temperature: f64,
     /// The part of the model's side that the shorter side of an edit's box takes ([`Padding::Share`](byteedit_image::Padding::Share)), where a model was
     /// trained on boxes of one size; none for a model that knows objects of any size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub box_share: Option<f64>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_one(value: &f64) -> bool {
-    value.to_bits() == 1.0_f64.to_bits()
 }
 
 impl Default for Defaults {
@@ -76,8 +71,8 @@ impl Default for Defaults {
             n_steps: 20,
             guidance_scale: 4.0,
             sampler: SamplerKind::Ddim { eta: 0.0 },
-            temperature: 1.0,
-            background_temperature: 1.0,
+            temperature: own_temperature(),
+            background_temperature: own_temperature(),
             box_share: None,
         }
     }

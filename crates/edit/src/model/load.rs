@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use byteedit_diffusion::{NoiseSchedule, NoiseScheduleConfig};
+use byteedit_diffusion::{NoiseSchedule, NoiseScheduleConfig, check_temperature};
 use byteedit_models::Component;
 use byteedit_models::text::CLIPTextModel;
 use byteedit_models::tokenizer::{ClipTokenizer, TokenizerFiles};
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::card::SCHEMA_VERSION;
+use super::card::{Defaults, SCHEMA_VERSION};
 use super::files::{ModelFiles, weights_file};
 use super::{EditModel, ModelCard, ModelInfo, ModelParts};
 use crate::error::{EditError, Result};
@@ -79,6 +79,15 @@ fn card(name: &str, files: &ModelFiles<'_>) -> Result<Option<ModelCard>> {
     if let Some(share) = card.defaults.box_share.filter(|share| !(*share > 0.0 && *share <= MAX_BOX_SHARE)) {
         let needed = format!("above 0 and up to {MAX_BOX_SHARE}");
         return Err(EditModel::unfit(name, "defaults.box_share in byteedit.json", share, needed));
+    }
+    let Defaults { temperature, background_temperature, .. } = card.defaults;
+    for (key, value) in [
+        ("defaults.temperature in byteedit.json", temperature),
+        ("defaults.background_temperature in byteedit.json", background_temperature),
+    ] {
+        if check_temperature(key, value).is_err() {
+            return Err(EditModel::unfit(name, key, value, "above 0 and up to 1"));
+        }
     }
     Ok(Some(card))
 }

@@ -142,7 +142,7 @@ impl Sampling {
             return Err(EditError::setting("the number of steps", 0, "1 or more; 20 is usual"));
         }
         self.guidance().validate()?;
-        check_temperature(self.temperature)?;
+        check_temperature("temperature", self.temperature)?;
         let (strength, n_steps) = (self.strength, self.n_steps);
         if !(0.0..=1.0).contains(&strength) {
             let limit = "from 0 (change nothing) to 1 (change everything)";

@@ -1,9 +1,9 @@
 //! What is compared: an editor with its settings, under a name of its own.
 
-use byteedit_diffusion::SamplerKind;
+use byteedit_diffusion::{SamplerKind, is_own_temperature, own_temperature};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{EvalConfig, GuidanceScales, schedules_own};
+use crate::config::{EvalConfig, GuidanceScales};
 use crate::editor::Editor;
 use crate::error::{EvalError, Result};
 
@@ -39,7 +39,7 @@ pub struct ArmSettings {
     /// Temperature of edits.
     pub temperature: f64,
     /// Temperature of erasing and outpainting.
-    #[serde(default = "schedules_own")]
+    #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
     pub background_temperature: f64,
     /// The part of a model's view that the shorter side of an edit's box takes; none shows edits as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]

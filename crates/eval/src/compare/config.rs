@@ -105,4 +105,17 @@ mod tests {
             assert!(message.contains(says), "{message}");
         }
     }
+
+    #[test]
+    fn an_arm_is_evaluated_by_its_settings() {
+        let settings = ArmSettings {
+            temperature: 0.5,
+            background_temperature: 0.75,
+            box_share: Some(0.625),
+            n_steps: 7,
+            ..ArmSettings::from(&EvalConfig::new(Split::Validation))
+        };
+        let config = CompareConfig::new(Split::Validation);
+        assert_eq!(ArmSettings::from(&config.for_arm(&settings)), settings);
+    }
 }

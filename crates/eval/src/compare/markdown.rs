@@ -63,7 +63,7 @@ fn preface(out: &mut String, report: &CompareReport) -> fmt::Result {
 fn arms(out: &mut String, arms: &[ArmReport]) -> fmt::Result {
     writeln!(
         out,
-        "| arm | model | weights | steps | sampler | guidance (edit, erase, outpaint) | temperature (edit, else) | box share |\n\
+        "| arm | model | weights | steps | sampler | guidance (edit, erase, outpaint) | temperature (edit, erase and outpaint) | box share |\n\
          |---|---|---|---|---|---|---|---|"
     )?;
     for ArmReport { name, model, settings } in arms {

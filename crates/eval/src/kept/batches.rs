@@ -1,16 +1,17 @@
 //! Batches of cases that were measured before, in their order, from which an evaluation that was stopped goes on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use byteedit_data::KeptLines;
 use serde::{Deserialize, Serialize};
 
 use super::{ANSWERS, KEPT_VERSION, MeasuredCase};
-use crate::config::EvalConfig;
+use crate::config::{EvalConfig, all_sections};
 use crate::editor::Editor;
 use crate::error::Result;
 use crate::judge::Judge;
+use crate::section::Section;
 
 /// What the files are called.
 const NAME: &str = "world";
@@ -34,11 +35,19 @@ pub struct Keep<'a> {
 pub(crate) struct KeptBatches {
     /// None where nothing is to be kept.
     lines: Option<KeptLines>,
+    coming: BTreeMap<Section, Coming>,
+    /// Batches of each section.
+    n_batches: usize,
+    /// Cases of those that were taken.
+    n_taken: usize,
+}
+
+/// The same of one section.
+#[derive(Debug, Default)]
+struct Coming {
     batches: VecDeque<Batch<Vec<MeasuredCase>>>,
     /// Batches that were taken or added.
     n_done: usize,
-    /// Cases of those that were taken.
-    n_taken: usize,
 }
 
 impl KeptBatches {
@@ -53,7 +62,10 @@ impl KeptBatches {
         judge: &dyn Judge,
         settings: &EvalConfig,
     ) -> Result<Self> {
+        let sections = &settings.sections;
         let Keep { folder, model, world, device } = *keep;
+        // What is measured of a section does not depend on which others are asked.
+        let settings = &EvalConfig { sections: all_sections(), ..settings.clone() };
         let basis = Basis {
             version: KEPT_VERSION,
             weights: editor.identity().hash,
@@ -64,33 +76,44 @@ impl KeptBatches {
             settings,
         };
         let basis = serde_json::to_string(&basis).expect("it is plain data; this is a bug");
-        let (lines, kept) = KeptLines::open(&folder.join(ANSWERS), NAME, "evaluation", &basis)?;
-        Ok(Self { lines: Some(lines), batches: in_order(kept), ..Self::default() })
+        let (lines, kept): (_, Vec<Batch<_>>) =
+            KeptLines::open(&folder.join(ANSWERS), NAME, "evaluation", &basis)?;
+        let n_batches = settings.n_samples.div_ceil(settings.batch);
+        let coming = sections.iter().map(|&section| {
+            let first = section as usize * n_batches;
+            let own = kept.iter().filter(|batch| (first..first + n_batches).contains(&batch.nth));
+            let own = own.map(|batch| Batch { nth: batch.nth - first, ..batch.clone() });
+            (section, Coming { batches: in_order(own), n_done: 0 })
+        });
+        Ok(Self { coming: coming.collect(), lines: Some(lines), n_batches, n_taken: 0 })
     }
 
     /// Cases that were measured before: those that were taken, and those that are to come.
     pub(crate) fn n_cases(&self) -> usize {
-        self.n_taken + self.batches.iter().map(|batch| batch.cases.len()).sum::<usize>()
+        let coming = self.coming.values().flat_map(|coming| &coming.batches);
+        self.n_taken + coming.map(|batch| batch.cases.len()).sum::<usize>()
     }
 
-    /// What was measured before of the next batch, which asks these questions. After one that is not there, none is.
-    pub(crate) fn take(&mut self, questions: &str) -> Option<Vec<MeasuredCase>> {
-        let Some(batch) = self.batches.pop_front().filter(|batch| batch.questions == questions) else {
-            self.batches.clear();
+    /// What was measured before of a section's next batch, which asks these questions. After one that is not there, none is.
+    pub(crate) fn take(&mut self, section: Section, questions: &str) -> Option<Vec<MeasuredCase>> {
+        let coming = self.coming.entry(section).or_default();
+        let Some(batch) = coming.batches.pop_front().filter(|batch| batch.questions == questions) else {
+            coming.batches.clear();
             return None;
         };
-        self.n_done += 1;
+        coming.n_done += 1;
         self.n_taken += batch.cases.len();
         Some(batch.cases)
     }
 
-    /// Adds the next batch, which was not there.
+    /// Adds a section's next batch, which was not there.
     ///
     /// # Errors
     /// [`DataError::Io`](byteedit_data::DataError::Io).
-    pub(crate) fn add(&mut self, questions: String, cases: &[MeasuredCase]) -> Result<()> {
-        let nth = self.n_done;
-        self.n_done += 1;
+    pub(crate) fn add(&mut self, section: Section, questions: String, cases: &[MeasuredCase]) -> Result<()> {
+        let coming = self.coming.entry(section).or_default();
+        let nth = section as usize * self.n_batches + coming.n_done;
+        coming.n_done += 1;
         match &mut self.lines {
             Some(lines) => Ok(lines.add([Batch { nth, questions, cases }])?),
             None => Ok(()),
@@ -100,7 +123,7 @@ impl KeptBatches {
 
 /// Batches from the first on, without a gap. One that was measured again stands for the earlier one of its place, and for all
 /// that followed on that.
-fn in_order(lines: Vec<Batch<Vec<MeasuredCase>>>) -> VecDeque<Batch<Vec<MeasuredCase>>> {
+fn in_order(lines: impl IntoIterator<Item = Batch<Vec<MeasuredCase>>>) -> VecDeque<Batch<Vec<MeasuredCase>>> {
     let mut batches = VecDeque::new();
     for batch in lines {
         if batch.nth <= batches.len() {
@@ -126,10 +149,10 @@ struct Basis<'a> {
 
 /// A line of the file, behind the first. Pictures are painted and judged by batches, and which of them a sheet may show depends
 /// on all cases before, so that batches count as wholes and in their order.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Batch<C> {
-    /// Its place among all batches of the evaluation, counted from 0.
+    /// Its place among the batches of all sections, counted from 0; of its own section among those of that.
     nth: usize,
     /// A hash of what is asked.
     questions: String,
@@ -148,7 +171,7 @@ mod tests {
             questions: questions.to_owned(),
             cases: Vec::new(),
         };
-        in_order(lines.iter().map(batch).collect()).into_iter().map(|batch| batch.questions).collect()
+        in_order(lines.iter().map(batch)).into_iter().map(|batch| batch.questions).collect()
     }
 
     #[test]
@@ -171,10 +194,12 @@ mod tests {
             cases: vec![case.clone(), case.clone()],
         };
         let batches = ["a", "b", "c"].map(batch).into();
-        let mut kept = KeptBatches { batches, ..KeptBatches::default() };
+        let coming = [(Section::Erase, Coming { batches, n_done: 0 })].into();
+        let mut kept = KeptBatches { coming, ..KeptBatches::default() };
         assert_eq!(kept.n_cases(), 6);
-        assert!(kept.take("a").is_some() && kept.n_cases() == 6);
-        assert!(kept.take("other").is_none() && kept.take("c").is_none());
-        assert_eq!((kept.n_done, kept.n_cases()), (1, 2));
+        assert!(kept.take(Section::Edit, "a").is_none() && kept.n_cases() == 6);
+        let mut take = |questions| kept.take(Section::Erase, questions).is_some();
+        assert!(take("a") && !take("other") && !take("c"));
+        assert_eq!((kept.coming[&Section::Erase].n_done, kept.n_cases()), (1, 2));
     }
 }

@@ -8,6 +8,7 @@ use byteedit_image::{Encoding, Format, encode};
 
 use super::Evaluation;
 use crate::error::{EvalError, Result};
+use crate::section::Section;
 
 /// The record. It is written last: where it is, everything else is too.
 const JSON: &str = "report.json";
@@ -18,7 +19,8 @@ const TIMING: &str = "timing.json";
 
 impl Evaluation {
     /// Writes `report.json`, `report.md`, `timing.json` and a contact sheet for each section, such as `edit.png`, into
-    /// `folder`, creating it; files of those names are replaced. Returns the paths, the JSON first.
+    /// `folder`, creating it; files of those names are replaced, and sheets of an earlier evaluation that this one does not have
+    /// are removed. Returns the paths, the JSON first.
     ///
     /// # Errors
     /// [`EvalError::Io`] for a folder that cannot be written to.
@@ -30,10 +32,22 @@ impl Evaluation {
         ];
         for sheet in &self.sheets {
             let png = encode(&sheet.picture, &Encoding::new(Format::Png))?;
-            files.push((format!("{}.png", sheet.section.name()), png));
+            files.push((file_name(sheet.section), png));
+        }
+        let is_written = |section: &Section| self.sheets.iter().any(|sheet| sheet.section == *section);
+        for section in Section::ALL.into_iter().filter(|section| !is_written(section)) {
+            let path = folder.join(file_name(section));
+            if path.exists() {
+                fs::remove_file(&path).map_err(EvalError::io("removing", &path))?;
+            }
         }
         write_files(folder, &files)
     }
+}
+
+/// What the sheet of a section is called.
+fn file_name(section: Section) -> String {
+    format!("{}.png", section.name())
 }
 
 /// Writes files into `folder`, creating it, the first of them last: where it is, the others are too. Returns their paths.

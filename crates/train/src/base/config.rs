@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use byteedit_diffusion::loss::LossWeighting;
-use byteedit_diffusion::{BetaSchedule, NoiseSchedule, NoiseScheduleConfig, Prediction, TimestepSpacing};
+use byteedit_diffusion::{
+    BetaSchedule, NoiseSchedule, NoiseScheduleConfig, Prediction, TimestepSpacing, is_own_temperature,
+    own_temperature,
+};
 use byteedit_edit::Hole;
 use byteedit_edit::hole::MIN_GUESS_CHANNELS;
 use byteedit_models::text::CLIPTextConfig;
@@ -153,12 +156,11 @@ pub struct SamplesConfig {
     /// Guidance scale; 1 for none.
     pub guidance_scale: f64,
     /// Temperature of edits, in the grids and with the exported model; 1 for the schedule's own.
-    #[serde(default = "of_the_schedule")]
+    #[serde(default = "own_temperature")]
     pub temperature: f64,
-}
-
-fn of_the_schedule() -> f64 {
-    1.0
+    /// The same for erasing and outpainting.
+    #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
+    pub background_temperature: f64,
 }
 
 /// What a run was made from.
@@ -222,6 +224,7 @@ impl BaseRunConfig {
                 n_steps: 20,
                 guidance_scale: 1.8,
                 temperature: 0.5,
+                background_temperature: 0.92,
             },
             training: TrainingConfig {
                 seed: 0,
@@ -324,12 +327,14 @@ impl BaseRunConfig {
 impl SamplesConfig {
     /// How the grids are painted.
     pub(crate) fn sampling(&self) -> SamplingConfig {
-        let Self { n_per_task: _, sampler, n_steps, guidance_scale, temperature } = self;
+        let Self { n_per_task: _, sampler, n_steps, guidance_scale, temperature, background_temperature } =
+            self;
         SamplingConfig {
             sampler: sampler.clone(),
             n_steps: *n_steps,
             guidance_scale: *guidance_scale,
             temperature: *temperature,
+            background_temperature: *background_temperature,
         }
     }
 
@@ -399,7 +404,8 @@ mod tests {
             (message(|c| c.loss.timestep_shift = 0.0), "`loss.timestep_shift` is 0"),
             (message(|c| c.samples.sampler = "plms".to_owned()), "`plms`"),
             (message(|c| c.samples.guidance_scale = -1.0), "guidance_scale"),
-            (message(|c| c.samples.temperature = 0.0), "temperature"),
+            (message(|c| c.samples.temperature = 0.0), "`temperature` is 0"),
+            (message(|c| c.samples.background_temperature = 2.0), "`background_temperature` is 2"),
             (message(|c| c.vocabulary.max_length = 1), "`vocabulary.max_length` is 1"),
             (message(|c| c.pool.capacity = 0), "`pool.capacity` is 0"),
             (message(|c| c.data.masks.p_global = 3.0), "p_global"),

@@ -32,10 +32,10 @@ pub struct DecoderRunConfig {
     /// (Zheng et al. 2025, arXiv 2510.11690). 0 for none.
     #[serde(default)]
     pub latent_noise: f64,
-    /// How smooth the latents are made that the decoder learns to find texture in, since a diffusion model's have less detail
-    /// than an encoder's: in each picture a share of what tells each latent from the mean of the nine around it is taken
-    /// away, the size of a normal draw of this deviation and at most all. 0 for none.
-    #[serde(default)]
+    /// How far latents are smoothed, since a diffusion model's have less detail than an encoder's and the decoder is to find
+    /// texture in them: in each picture every latent is moved towards the mean of the 3 x 3 that it is the middle of, by a
+    /// share that is the size of a normal draw of this deviation, at most 1. 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub latent_smoothing: f64,
     /// The loss.
     pub loss: DecoderLossConfig,
@@ -45,6 +45,11 @@ pub struct DecoderRunConfig {
     pub validation: VaeValidationConfig,
     /// The loop.
     pub training: TrainingConfig,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// The decoder's loss.

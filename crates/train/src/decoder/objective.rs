@@ -104,7 +104,7 @@ impl<'a> Sharpening<'a> {
     }
 }
 
-/// Latents with a `share` of what tells each from the mean of the nine around it taken away; at the border of fewer.
+/// Latents moved by a `share` of the way to the mean of the 3 x 3 around each; at the border of those that there are.
 ///
 /// # Shapes
 /// - `latents`, result: `[batch, channels, height, width]`
@@ -152,18 +152,21 @@ impl Objective for Sharpening<'_> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::TensorData;
+    use byteedit_testing::{assert_close, tol};
 
     use super::*;
 
     #[test]
     fn smoothed_latents_are_between_themselves_and_the_mean_of_their_neighbours() {
         let device = Device::default();
-        let row = Tensor::<4>::from_data([[[[0.0_f32, 3.0, 6.0, 0.0]]]], &device);
-        let latents = Tensor::cat(vec![row; 3], 0);
+        let square =
+            Tensor::<4>::from_data([[[[0.0_f32, 3.0, 6.0], [9.0, 12.0, 0.0], [3.0, 3.0, 9.0]]]], &device);
+        let latents = square.clone().repeat_dim(0, 3);
         let share = Tensor::<4>::from_data([[[[0.0_f32]]], [[[0.5]]], [[[1.0]]]], &device);
-        let expected = [[0.0_f32, 3.0, 6.0, 0.0], [0.75, 3.0, 4.5, 1.5], [1.5, 3.0, 3.0, 3.0]];
-        let found = toward_neighbours(latents, share).reshape([3, 4]).into_data();
-        found.assert_eq(&TensorData::from(expected), true);
+        let found = toward_neighbours(latents, share);
+        let means = [[6.0_f32, 5.0, 5.25], [5.0, 5.0, 5.5], [6.75, 6.0, 6.0]];
+        let means = Tensor::<4>::from_data([[means]], &device);
+        let expected = Tensor::cat(vec![square.clone(), (square + means.clone()) * 0.5, means], 0);
+        assert_close(&found, &expected, tol::f32_op());
     }
 }

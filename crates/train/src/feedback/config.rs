@@ -1,6 +1,7 @@
 //! Every number of a collection of candidates.
 
 use byteedit_data::{Split, Task};
+use byteedit_diffusion::own_temperature;
 use byteedit_edit::{Defaults, ModelInfo};
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +77,12 @@ impl CandidatesConfig {
             p_erase: 0.2,
             p_outpaint: 0.2,
             generators: vec![
-                SamplingConfig { guidance_scale: 1.0, temperature: 1.0, ..usual.clone() },
+                SamplingConfig {
+                    guidance_scale: 1.0,
+                    temperature: own_temperature(),
+                    background_temperature: own_temperature(),
+                    ..usual.clone()
+                },
                 SamplingConfig { n_steps: 8, ..usual.clone() },
                 SamplingConfig { guidance_scale: 2.0 * usual.guidance_scale, ..usual.clone() },
                 usual,

@@ -11,6 +11,8 @@ use byteedit_nn::Tape;
 use byteedit_reward::losses::FakeRegion;
 use serde::{Deserialize, Serialize};
 
+use byteedit_diffusion::own_temperature;
+
 use super::phase::{PhaseConfig, RolloutConfig};
 use crate::base::{DenoisingLossConfig, SamplesConfig};
 use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
@@ -179,7 +181,12 @@ impl PeflRunConfig {
             recompute: true,
             // Not before the learning rate has risen.
             guard: GuardConfig { n_per_task: 8, n_diverse: 4, n_denoised: 16, patience: 5, max_drift: 1.5 },
-            samples: SamplesConfig { guidance_scale: 7.5, temperature: 1.0, ..mini.samples.clone() },
+            samples: SamplesConfig {
+                guidance_scale: 7.5,
+                temperature: own_temperature(),
+                background_temperature: own_temperature(),
+                ..mini.samples.clone()
+            },
             training: TrainingConfig {
                 report: ReportConfig {
                     log_every: 10,

@@ -102,6 +102,7 @@ impl<'a> Exporter<'a> {
             ("n_steps", json!(samples.n_steps)),
             ("guidance_scale", json!(samples.guidance_scale)),
             ("temperature", json!(samples.temperature)),
+            ("background_temperature", json!(samples.background_temperature)),
             ("sampler", json!(samples.sampler)),
         ] {
             card["defaults"][key] = value;
@@ -189,6 +190,7 @@ mod tests {
             n_steps: 7,
             guidance_scale: 1.5,
             temperature: 0.75,
+            background_temperature: 0.875,
         };
         let config = PeflRunConfig { samples, ..toys::accelerating() };
         let model = exported(folder.path(), &config, |_| ());
@@ -196,6 +198,7 @@ mod tests {
             n_steps: 7,
             guidance_scale: 1.5,
             temperature: 0.75,
+            background_temperature: 0.875,
             sampler: SamplerKind::Euler,
             ..Defaults::default()
         };

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use byteedit_diffusion::{Guidance, Levels, check_temperature};
+use byteedit_diffusion::{Guidance, Levels, check_temperature, own_temperature};
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, TrainError};
@@ -55,7 +55,12 @@ pub struct RolloutConfig {
 impl RolloutConfig {
     /// As the paper has it.
     pub const fn paper() -> Self {
-        Self { start: Start::MaskedInput, guidance_scale: 1.0, temperature: 1.0, full_range: false }
+        Self {
+            start: Start::MaskedInput,
+            guidance_scale: 1.0,
+            temperature: own_temperature(),
+            full_range: false,
+        }
     }
 
     /// How strongly prompts are followed.
@@ -66,7 +71,7 @@ impl RolloutConfig {
     /// Checks every number.
     pub(super) fn validate(&self) -> Result<()> {
         self.guidance().validate()?;
-        Ok(check_temperature(self.temperature)?)
+        Ok(check_temperature("temperature", self.temperature)?)
     }
 
     pub(super) fn starts_from_noise(&self) -> bool {

@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use byteedit_data::World;
 use byteedit_data::preference::SkipBad;
 use byteedit_eval::reward::{Judged, Scorer, eval_reward};
-use byteedit_eval::{EvalConfig, GuidanceScales, Keep, TrainedJudge, eval_world};
+use byteedit_eval::{EvalConfig, GuidanceScales, Keep, Section, TrainedJudge, eval_world};
 use byteedit_models::Component;
 use byteedit_models::classifier::Judge;
 use byteedit_models::store::{component_from_bytes, load_component};
@@ -59,6 +59,9 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         out,
         json,
     } = args;
+    let sections: Vec<Section> = sections.into_iter().map(Into::into).collect();
+    // Before anything is loaded.
+    EvalConfig { sections: sections.clone(), ..EvalConfig::new(split.into()) }.validate()?;
     let device = device(chosen.device.as_deref())?;
     let (world, judge) = opened(&exam, &device)?;
     let model = model::load(&chosen.model, &device)?;
@@ -68,11 +71,9 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         world: &world_fingerprint(exam.world.as_deref())?,
         device: &arithmetic(&device),
     };
-    // Last, so that a name which is none leaves no folder behind.
-    files::create_folder(&out)?;
     let suited = EvalConfig::for_model(split.into(), &model);
     let config = EvalConfig {
-        sections: sections.into_iter().map(Into::into).collect(),
+        sections,
         n_samples: samples as usize,
         seed: exam.seed,
         n_steps: steps as usize,
@@ -88,6 +89,9 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         n_examples: examples as usize,
         ..suited
     };
+    config.validate()?;
+    // Last, so that a name which is none leaves no folder behind.
+    files::create_folder(&out)?;
     let mut progress = None;
     let evaluation = eval_world(&model, &judge, &world, &config, Some(&keep), &mut |report| {
         let progress = progress.get_or_insert_with(|| {
