@@ -145,8 +145,12 @@ fn parts_that_do_not_fit_are_named_with_both_numbers() {
             ["defaults.temperature in byteedit.json is 0", "above 0 and up to 1"],
         ),
         (
-            replace("byteedit.json", "{}", r#"{}, "defaults": {"background_temperature": 7.0}"#),
-            ["defaults.background_temperature in byteedit.json is 7", "above 0 and up to 1"],
+            replace("byteedit.json", "{}", r#"{}, "defaults": {"erase_temperature": 7.0}"#),
+            ["defaults.erase_temperature in byteedit.json is 7", "above 0 and up to 1"],
+        ),
+        (
+            replace("byteedit.json", "{}", r#"{}, "defaults": {"outpaint_temperature": -1.0}"#),
+            ["defaults.outpaint_temperature in byteedit.json is -1", "above 0 and up to 1"],
         ),
         (
             replace("byteedit.json", r#""schema_version": 1"#, r#""schema_version": 2"#),

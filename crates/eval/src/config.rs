@@ -35,9 +35,12 @@ pub struct EvalConfig {
     pub guidance: GuidanceScales,
     /// Temperature of edits.
     pub temperature: f64,
-    /// Temperature of erasing and outpainting.
+    /// Temperature of erasing.
     #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
-    pub background_temperature: f64,
+    pub erase_temperature: f64,
+    /// Temperature of outpainting.
+    #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
+    pub outpaint_temperature: f64,
     /// The part of a model's view that the shorter side of an edit's box takes; none shows edits as a whole. The truth goes
     /// through the autoencoder in the same view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,7 +96,8 @@ impl EvalConfig {
             n_steps: 20,
             guidance: GuidanceScales { edit: 4.0, erase: 1.0, outpaint: 4.0 },
             temperature: own_temperature(),
-            background_temperature: own_temperature(),
+            erase_temperature: own_temperature(),
+            outpaint_temperature: own_temperature(),
             box_share: None,
             n_examples: 20,
             n_diverse: 32,
@@ -114,7 +118,8 @@ impl EvalConfig {
             n_steps: defaults.n_steps,
             guidance: GuidanceScales { edit, outpaint, ..base.guidance },
             temperature: defaults.temperature,
-            background_temperature: defaults.background_temperature,
+            erase_temperature: defaults.erase_temperature,
+            outpaint_temperature: defaults.outpaint_temperature,
             box_share: defaults.box_share,
             ..base
         }
@@ -145,7 +150,8 @@ impl EvalConfig {
             Guidance::with_scale(scale).validate()?;
         }
         check_temperature("temperature", self.temperature)?;
-        check_temperature("background_temperature", self.background_temperature)?;
+        check_temperature("erase_temperature", self.erase_temperature)?;
+        check_temperature("outpaint_temperature", self.outpaint_temperature)?;
         if let Some(share) = self.box_share.filter(|share| !(*share > 0.0 && *share <= MAX_BOX_SHARE)) {
             return Err(EvalError::config("box_share", share, "above 0 and up to 0.9"));
         }
@@ -163,13 +169,14 @@ impl EvalConfig {
             Section::Erase => self.guidance.erase,
             Section::OutpaintPrompt | Section::OutpaintFree => self.guidance.outpaint,
         };
-        let Self { sampler, n_steps, temperature, background_temperature, .. } = *self;
+        let Self { sampler, n_steps, temperature, erase_temperature, outpaint_temperature, .. } = *self;
         let defaults = Defaults {
             sampler,
             n_steps,
             guidance_scale,
             temperature,
-            background_temperature,
+            erase_temperature,
+            outpaint_temperature,
             ..Defaults::default()
         };
         Sampling { guidance_scale, ..Sampling::new(section.task_kind(), &defaults) }
@@ -207,7 +214,8 @@ mod tests {
             (EvalConfig { n_seeds: 1, ..good.clone() }, "`n_seeds` is 1"),
             (EvalConfig { guidance: nan, ..good.clone() }, "guidance_scale"),
             (EvalConfig { temperature: 1.5, ..good.clone() }, "`temperature` is 1.5"),
-            (EvalConfig { background_temperature: 0.0, ..good.clone() }, "`background_temperature` is 0"),
+            (EvalConfig { erase_temperature: 0.0, ..good.clone() }, "`erase_temperature` is 0"),
+            (EvalConfig { outpaint_temperature: 0.0, ..good.clone() }, "`outpaint_temperature` is 0"),
             (EvalConfig { sampler: SamplerKind::Ddim { eta: 0.5 }, ..good.clone() }, "eta: 0.5"),
         ] {
             let message = config.validate().unwrap_err().to_string();
@@ -217,9 +225,13 @@ mod tests {
 
     #[test]
     fn every_section_has_the_temperature_of_its_task() {
-        let config =
-            EvalConfig { temperature: 0.5, background_temperature: 0.75, ..EvalConfig::new(Split::Test) };
+        let config = EvalConfig {
+            temperature: 0.5,
+            erase_temperature: 0.75,
+            outpaint_temperature: 0.625,
+            ..EvalConfig::new(Split::Test)
+        };
         let temperatures = Section::ALL.map(|section| config.sampling(section).temperature.to_bits());
-        assert_eq!(temperatures, [0.5, 0.75, 0.75, 0.75].map(f64::to_bits));
+        assert_eq!(temperatures, [0.5, 0.75, 0.625, 0.625].map(f64::to_bits));
     }
 }

@@ -88,7 +88,8 @@ fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Re
         n_steps,
         guidance_scale,
         temperature,
-        background_temperature,
+        erase_temperature,
+        outpaint_temperature,
         ref sampler,
     } = config.samples;
     Ok(ModelCard {
@@ -101,7 +102,8 @@ fn model_card(config: &BaseRunConfig, state: &Checkpoint, source: &Source) -> Re
             guidance_scale,
             sampler: sampler.parse()?,
             temperature,
-            background_temperature,
+            erase_temperature,
+            outpaint_temperature,
             box_share: config.data.box_share,
         },
         keeps_unmasked: config.loss.keeps_unmasked(),

@@ -36,7 +36,7 @@ pub fn mini() -> JudgeRunConfig {
         glimpses: GlimpseConfig { p_nothing: 0.25 },
         loss: ClassifierLossConfig { label_smoothing: 0.05 },
         n_validation: 1000,
-        training: mini_training(7001, 6000),
+        training: mini_training(7001, 12_000),
     }
 }
 

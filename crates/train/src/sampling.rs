@@ -19,9 +19,12 @@ pub struct SamplingConfig {
     pub guidance_scale: f64,
     /// Temperature of edits, above 0 and up to 1, the schedule's own.
     pub temperature: f64,
-    /// The same for erasing and outpainting.
+    /// The same for erasing.
     #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
-    pub background_temperature: f64,
+    pub erase_temperature: f64,
+    /// The same for outpainting.
+    #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
+    pub outpaint_temperature: f64,
 }
 
 impl From<&Defaults> for SamplingConfig {
@@ -31,7 +34,8 @@ impl From<&Defaults> for SamplingConfig {
             n_steps: defaults.n_steps,
             guidance_scale: defaults.guidance_scale,
             temperature: defaults.temperature,
-            background_temperature: defaults.background_temperature,
+            erase_temperature: defaults.erase_temperature,
+            outpaint_temperature: defaults.outpaint_temperature,
         }
     }
 }
@@ -51,13 +55,15 @@ impl SamplingConfig {
     /// # Errors
     /// A sampler that nobody knows.
     pub fn of_task(&self, task: Task) -> Result<Sampling> {
-        let Self { sampler, n_steps, guidance_scale, temperature, background_temperature } = self;
+        let Self { sampler, n_steps, guidance_scale, temperature, erase_temperature, outpaint_temperature } =
+            self;
         let defaults = Defaults {
             sampler: sampler.parse::<SamplerKind>()?,
             n_steps: *n_steps,
             guidance_scale: *guidance_scale,
             temperature: *temperature,
-            background_temperature: *background_temperature,
+            erase_temperature: *erase_temperature,
+            outpaint_temperature: *outpaint_temperature,
             ..Defaults::default()
         };
         Ok(Sampling::new(task_kind(task), &defaults))
@@ -73,7 +79,8 @@ impl SamplingConfig {
             return Err(TrainError::config(n_steps, 0, "1 or more"));
         }
         check_temperature("temperature", self.temperature)?;
-        check_temperature("background_temperature", self.background_temperature)?;
+        check_temperature("erase_temperature", self.erase_temperature)?;
+        check_temperature("outpaint_temperature", self.outpaint_temperature)?;
         Ok(Guidance::with_scale(self.guidance_scale).validate()?)
     }
 }

@@ -76,9 +76,12 @@ pub(crate) struct EvalWorldArgs {
     /// Of edits: below 1 they are smoother and more alike (default: the model's; 1 is the sampler's own)
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
-    /// The same for erasing and outpainting (default: the model's)
+    /// The same for erasures (default: the model's)
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
-    pub(crate) background_temperature: Option<f64>,
+    pub(crate) erase_temperature: Option<f64>,
+    /// The same for outpaintings (default: the model's)
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
+    pub(crate) outpaint_temperature: Option<f64>,
     /// validation for choosing, test for reporting
     #[arg(long, value_enum, default_value_t = SplitArg::Validation)]
     pub(crate) split: SplitArg,

@@ -58,11 +58,22 @@ fn an_evaluation_writes_what_it_prints() {
     let erase = bench.run_tiny(&[&arguments[..], &["--sections", "erase"]].concat()).done();
     assert!(erase.stderr.contains("all 2 samples were measured before"), "{}", erase.stderr);
     assert!(bench.path("eval/erase.png").is_file() && !bench.path("eval/edit.png").exists());
-    let others =
-        ["--sections", "erase", "--temperature", "0.5", "--background-temperature", "0.75", "--json"];
+    let others = [
+        "--sections",
+        "erase",
+        "--temperature",
+        "0.5",
+        "--erase-temperature",
+        "0.75",
+        "--outpaint-temperature",
+        "0.625",
+        "--json",
+    ];
     let json = bench.run_tiny(&[&arguments[..], &others].concat()).done().json();
     let settings = &json["settings"];
-    assert_eq!((&settings["temperature"], &settings["background_temperature"]), (&0.5.into(), &0.75.into()));
+    let of = |key: &str| settings[key].as_f64();
+    let temperatures = ["temperature", "erase_temperature", "outpaint_temperature"].map(of);
+    assert_eq!(temperatures, [Some(0.5), Some(0.75), Some(0.625)]);
     assert_eq!(settings["sections"], serde_json::json!(["erase"]));
 }
 
@@ -72,7 +83,8 @@ fn an_evaluation_that_cannot_be_is_refused_and_leaves_no_folder() {
     for (more, says) in [
         (["--sections", "edit,edit"], "each of them once"),
         (["--sections", "replace"], "invalid value 'replace'"),
-        (["--background-temperature", "0"], "not above 0"),
+        (["--erase-temperature", "0"], "not above 0"),
+        (["--outpaint-temperature", "1.5"], "1.5"),
     ] {
         let answer = bench.run(&[&["eval", "world"][..], &more].concat());
         assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{more:?}: {answer:?}");
@@ -91,7 +103,12 @@ fn an_evaluation_goes_on_with_what_is_valid_still() {
     let read = |name: &str| fs::read(bench.path(name)).unwrap();
     let json = |name: &str| serde_json::from_slice::<serde_json::Value>(&read(name)).unwrap();
     let mut card = json("model/byteedit.json");
-    let suited = [("temperature", 0.5), ("background_temperature", 0.75), ("box_share", 0.625)];
+    let suited = [
+        ("temperature", 0.5),
+        ("erase_temperature", 0.75),
+        ("outpaint_temperature", 0.875),
+        ("box_share", 0.625),
+    ];
     for (key, value) in suited {
         card["defaults"][key] = value.into();
     }

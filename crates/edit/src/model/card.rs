@@ -56,9 +56,12 @@ pub struct Defaults {
     /// Temperature of edits.
     #[serde(skip_serializing_if = "is_own_temperature")]
     pub temperature: f64,
-    /// Temperature where background is painted: of erasing and outpainting.
+    /// Temperature of erasing.
     #[serde(skip_serializing_if = "is_own_temperature")]
-    pub background_temperature: f64,
+    pub erase_temperature: f64,
+    /// Temperature of outpainting.
+    #[serde(skip_serializing_if = "is_own_temperature")]
+    pub outpaint_temperature: f64,
     /// The part of the model's side that the shorter side of an edit's box takes ([`Padding::Share`](byteedit_image::Padding::Share)), where a model was
     /// trained on boxes of one size; none for a model that knows objects of any size.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +75,8 @@ impl Default for Defaults {
             guidance_scale: 4.0,
             sampler: SamplerKind::Ddim { eta: 0.0 },
             temperature: own_temperature(),
-            background_temperature: own_temperature(),
+            erase_temperature: own_temperature(),
+            outpaint_temperature: own_temperature(),
             box_share: None,
         }
     }

@@ -80,10 +80,11 @@ fn card(name: &str, files: &ModelFiles<'_>) -> Result<Option<ModelCard>> {
         let needed = format!("above 0 and up to {MAX_BOX_SHARE}");
         return Err(EditModel::unfit(name, "defaults.box_share in byteedit.json", share, needed));
     }
-    let Defaults { temperature, background_temperature, .. } = card.defaults;
+    let Defaults { temperature, erase_temperature, outpaint_temperature, .. } = card.defaults;
     for (key, value) in [
         ("defaults.temperature in byteedit.json", temperature),
-        ("defaults.background_temperature in byteedit.json", background_temperature),
+        ("defaults.erase_temperature in byteedit.json", erase_temperature),
+        ("defaults.outpaint_temperature in byteedit.json", outpaint_temperature),
     ] {
         if check_temperature(key, value).is_err() {
             return Err(EditModel::unfit(name, key, value, "above 0 and up to 1"));

@@ -104,13 +104,13 @@ impl Settings {
 }
 
 impl Sampling {
-    /// What suits a task: no guidance for erasing, since there is no prompt to follow; a temperature of its own where background
-    /// is painted, which loses its texture sooner than an object its shape.
+    /// What suits a task: no guidance for erasing, since there is no prompt to follow; the model's temperature for the task, since
+    /// background loses its texture sooner than an object its shape.
     pub fn new(task: TaskKind, defaults: &Defaults) -> Self {
         let (guidance_scale, temperature) = match task {
             TaskKind::Edit => (defaults.guidance_scale, defaults.temperature),
-            TaskKind::Outpaint => (defaults.guidance_scale, defaults.background_temperature),
-            TaskKind::Erase => (1.0, defaults.background_temperature),
+            TaskKind::Outpaint => (defaults.guidance_scale, defaults.outpaint_temperature),
+            TaskKind::Erase => (1.0, defaults.erase_temperature),
         };
         Self {
             sampler: defaults.sampler,
@@ -209,11 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn objects_and_background_have_temperatures_of_their_own() {
-        let defaults = Defaults { temperature: 0.5, background_temperature: 0.75, ..Defaults::default() };
+    fn every_task_has_the_models_temperature_for_it() {
+        let defaults = Defaults {
+            temperature: 0.5,
+            erase_temperature: 0.75,
+            outpaint_temperature: 0.625,
+            ..Defaults::default()
+        };
         let temperatures = [TaskKind::Edit, TaskKind::Erase, TaskKind::Outpaint]
             .map(|task| Settings::new(task, &defaults).sampling.temperature);
-        assert_eq!(temperatures.map(f64::to_bits), [0.5, 0.75, 0.75].map(f64::to_bits));
+        assert_eq!(temperatures.map(f64::to_bits), [0.5, 0.75, 0.625].map(f64::to_bits));
     }
 
     #[test]

@@ -38,9 +38,12 @@ pub struct ArmSettings {
     pub guidance: GuidanceScales,
     /// Temperature of edits.
     pub temperature: f64,
-    /// Temperature of erasing and outpainting.
+    /// Temperature of erasing.
     #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
-    pub background_temperature: f64,
+    pub erase_temperature: f64,
+    /// Temperature of outpainting.
+    #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
+    pub outpaint_temperature: f64,
     /// The part of a model's view that the shorter side of an edit's box takes; none shows edits as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub box_share: Option<f64>,
@@ -49,9 +52,17 @@ pub struct ArmSettings {
 impl From<&EvalConfig> for ArmSettings {
     /// Those of an evaluation, such as [`EvalConfig::for_model`] says.
     fn from(config: &EvalConfig) -> Self {
-        let EvalConfig { sampler, n_steps, guidance, temperature, background_temperature, box_share, .. } =
-            *config;
-        Self { sampler, n_steps, guidance, temperature, background_temperature, box_share }
+        let EvalConfig {
+            sampler,
+            n_steps,
+            guidance,
+            temperature,
+            erase_temperature,
+            outpaint_temperature,
+            box_share,
+            ..
+        } = *config;
+        Self { sampler, n_steps, guidance, temperature, erase_temperature, outpaint_temperature, box_share }
     }
 }
 

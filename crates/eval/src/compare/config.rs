@@ -63,8 +63,15 @@ impl CompareConfig {
 
     /// The settings of an evaluation of one arm.
     pub(super) fn for_arm(&self, settings: &ArmSettings) -> EvalConfig {
-        let ArmSettings { sampler, n_steps, guidance, temperature, background_temperature, box_share } =
-            *settings;
+        let ArmSettings {
+            sampler,
+            n_steps,
+            guidance,
+            temperature,
+            erase_temperature,
+            outpaint_temperature,
+            box_share,
+        } = *settings;
         EvalConfig {
             split: self.split,
             sections: self.sections.clone(),
@@ -76,7 +83,8 @@ impl CompareConfig {
             n_steps,
             guidance,
             temperature,
-            background_temperature,
+            erase_temperature,
+            outpaint_temperature,
             box_share,
             n_examples: self.n_examples,
             n_diverse: self.n_diverse,
@@ -110,7 +118,8 @@ mod tests {
     fn an_arm_is_evaluated_by_its_settings() {
         let settings = ArmSettings {
             temperature: 0.5,
-            background_temperature: 0.75,
+            erase_temperature: 0.75,
+            outpaint_temperature: 0.625,
             box_share: Some(0.625),
             n_steps: 7,
             ..ArmSettings::from(&EvalConfig::new(Split::Validation))

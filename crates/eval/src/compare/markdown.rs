@@ -63,7 +63,7 @@ fn preface(out: &mut String, report: &CompareReport) -> fmt::Result {
 fn arms(out: &mut String, arms: &[ArmReport]) -> fmt::Result {
     writeln!(
         out,
-        "| arm | model | weights | steps | sampler | guidance (edit, erase, outpaint) | temperature (edit, erase and outpaint) | box share |\n\
+        "| arm | model | weights | steps | sampler | guidance (edit, erase, outpaint) | temperature (edit, erase, outpaint) | box share |\n\
          |---|---|---|---|---|---|---|---|"
     )?;
     for ArmReport { name, model, settings } in arms {
@@ -71,7 +71,7 @@ fn arms(out: &mut String, arms: &[ArmReport]) -> fmt::Result {
         let box_share = settings.box_share.map(|share| share.to_string()).unwrap_or_default();
         writeln!(
             out,
-            "| {name} | {} | `{}` | {} | {} | {}, {}, {} | {}, {} | {box_share} |",
+            "| {name} | {} | `{}` | {} | {} | {}, {}, {} | {}, {}, {} | {box_share} |",
             model.name,
             model.hash,
             settings.n_steps,
@@ -80,7 +80,8 @@ fn arms(out: &mut String, arms: &[ArmReport]) -> fmt::Result {
             guidance.erase,
             guidance.outpaint,
             settings.temperature,
-            settings.background_temperature,
+            settings.erase_temperature,
+            settings.outpaint_temperature,
         )?;
     }
     writeln!(out)

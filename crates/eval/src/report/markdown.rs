@@ -26,7 +26,7 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(
         out,
         "Model `{}`, weights `{}`. {} steps of {}, guidance {} (edit), {} (erase), {} (outpaint; none without \
-         a prompt), temperature {} (edit) and {} (erase and outpaint). {} samples of each section, frames of {} px, seed {}; {} photographs, \
+         a prompt), temperature {} (edit), {} (erase) and {} (outpaint). {} samples of each section, frames of {} px, seed {}; {} photographs, \
          {} concepts. Values are means with 95 % intervals: of shares Wilson's, of Fréchet distances 1.96 standard \
          deviations over resamples, of all others and of comparisons percentiles of {N_RESAMPLES} resamples. All of \
          them take samples for independent, though many share one of the {} photographs.\n",
@@ -38,7 +38,8 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         guidance.erase,
         guidance.outpaint,
         settings.temperature,
-        settings.background_temperature,
+        settings.erase_temperature,
+        settings.outpaint_temperature,
         settings.n_samples,
         settings.picture_size,
         settings.seed,

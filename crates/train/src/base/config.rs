@@ -158,9 +158,12 @@ pub struct SamplesConfig {
     /// Temperature of edits, in the grids and with the exported model; 1 for the schedule's own.
     #[serde(default = "own_temperature")]
     pub temperature: f64,
-    /// The same for erasing and outpainting.
+    /// The same for erasing.
     #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
-    pub background_temperature: f64,
+    pub erase_temperature: f64,
+    /// The same for outpainting.
+    #[serde(default = "own_temperature", skip_serializing_if = "is_own_temperature")]
+    pub outpaint_temperature: f64,
 }
 
 /// What a run was made from.
@@ -224,7 +227,8 @@ impl BaseRunConfig {
                 n_steps: 20,
                 guidance_scale: 1.8,
                 temperature: 0.5,
-                background_temperature: 0.92,
+                erase_temperature: 0.92,
+                outpaint_temperature: 0.7,
             },
             training: TrainingConfig {
                 seed: 0,
@@ -327,14 +331,22 @@ impl BaseRunConfig {
 impl SamplesConfig {
     /// How the grids are painted.
     pub(crate) fn sampling(&self) -> SamplingConfig {
-        let Self { n_per_task: _, sampler, n_steps, guidance_scale, temperature, background_temperature } =
-            self;
+        let Self {
+            n_per_task: _,
+            sampler,
+            n_steps,
+            guidance_scale,
+            temperature,
+            erase_temperature,
+            outpaint_temperature,
+        } = self;
         SamplingConfig {
             sampler: sampler.clone(),
             n_steps: *n_steps,
             guidance_scale: *guidance_scale,
             temperature: *temperature,
-            background_temperature: *background_temperature,
+            erase_temperature: *erase_temperature,
+            outpaint_temperature: *outpaint_temperature,
         }
     }
 
@@ -405,7 +417,8 @@ mod tests {
             (message(|c| c.samples.sampler = "plms".to_owned()), "`plms`"),
             (message(|c| c.samples.guidance_scale = -1.0), "guidance_scale"),
             (message(|c| c.samples.temperature = 0.0), "`temperature` is 0"),
-            (message(|c| c.samples.background_temperature = 2.0), "`background_temperature` is 2"),
+            (message(|c| c.samples.erase_temperature = 2.0), "`erase_temperature` is 2"),
+            (message(|c| c.samples.outpaint_temperature = 2.0), "`outpaint_temperature` is 2"),
             (message(|c| c.vocabulary.max_length = 1), "`vocabulary.max_length` is 1"),
             (message(|c| c.pool.capacity = 0), "`pool.capacity` is 0"),
             (message(|c| c.data.masks.p_global = 3.0), "p_global"),

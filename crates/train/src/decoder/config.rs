@@ -1,12 +1,9 @@
 //! Every number of a decoder's run.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::discriminator::GROUPS;
 use crate::optim::{AdamWConfig, Decay, EmaConfig, LrSchedule};
-use crate::run::read_config;
 use crate::training::{ReportConfig, TrainingConfig};
 use crate::vae::{PixelLossConfig, VaeValidationConfig, validate_side, validate_weight};
 use crate::{Result, TrainError};
@@ -89,7 +86,7 @@ impl DecoderRunConfig {
             validation: VaeValidationConfig { n_crops: 64, n_pictures: 32, picture_size: 128 },
             training: TrainingConfig {
                 seed: 0,
-                n_steps: 2000,
+                n_steps: 600,
                 batch_size: 16,
                 n_accumulate: 1,
                 learning_rate: LrSchedule {
@@ -110,14 +107,6 @@ impl DecoderRunConfig {
                 },
             },
         }
-    }
-
-    /// Reads the resolved configuration of a run.
-    ///
-    /// # Errors
-    /// [`TrainError::Io`] or [`TrainError::Json`] if the folder has none.
-    pub fn of_run(folder: &Path) -> Result<Self> {
-        read_config(folder)
     }
 
     /// Checks every number, for an autoencoder with latents `downscale` times smaller than pictures.

@@ -80,7 +80,8 @@ impl CandidatesConfig {
                 SamplingConfig {
                     guidance_scale: 1.0,
                     temperature: own_temperature(),
-                    background_temperature: own_temperature(),
+                    erase_temperature: own_temperature(),
+                    outpaint_temperature: own_temperature(),
                     ..usual.clone()
                 },
                 SamplingConfig { n_steps: 8, ..usual.clone() },

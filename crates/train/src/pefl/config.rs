@@ -184,7 +184,8 @@ impl PeflRunConfig {
             samples: SamplesConfig {
                 guidance_scale: 7.5,
                 temperature: own_temperature(),
-                background_temperature: own_temperature(),
+                erase_temperature: own_temperature(),
+                outpaint_temperature: own_temperature(),
                 ..mini.samples.clone()
             },
             training: TrainingConfig {

@@ -102,7 +102,8 @@ impl<'a> Exporter<'a> {
             ("n_steps", json!(samples.n_steps)),
             ("guidance_scale", json!(samples.guidance_scale)),
             ("temperature", json!(samples.temperature)),
-            ("background_temperature", json!(samples.background_temperature)),
+            ("erase_temperature", json!(samples.erase_temperature)),
+            ("outpaint_temperature", json!(samples.outpaint_temperature)),
             ("sampler", json!(samples.sampler)),
         ] {
             card["defaults"][key] = value;
@@ -190,7 +191,8 @@ mod tests {
             n_steps: 7,
             guidance_scale: 1.5,
             temperature: 0.75,
-            background_temperature: 0.875,
+            erase_temperature: 0.875,
+            outpaint_temperature: 0.625,
         };
         let config = PeflRunConfig { samples, ..toys::accelerating() };
         let model = exported(folder.path(), &config, |_| ());
@@ -198,7 +200,8 @@ mod tests {
             n_steps: 7,
             guidance_scale: 1.5,
             temperature: 0.75,
-            background_temperature: 0.875,
+            erase_temperature: 0.875,
+            outpaint_temperature: 0.625,
             sampler: SamplerKind::Euler,
             ..Defaults::default()
         };

@@ -50,7 +50,8 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
         sampler,
         guidance,
         temperature,
-        background_temperature,
+        erase_temperature,
+        outpaint_temperature,
         split,
         samples,
         sections,
@@ -84,7 +85,8 @@ fn on_world(args: EvalWorldArgs, printer: &Printer) -> anyhow::Result<ExitStatus
             ..suited.guidance
         },
         temperature: temperature.unwrap_or(suited.temperature),
-        background_temperature: background_temperature.unwrap_or(suited.background_temperature),
+        erase_temperature: erase_temperature.unwrap_or(suited.erase_temperature),
+        outpaint_temperature: outpaint_temperature.unwrap_or(suited.outpaint_temperature),
         n_diverse: diverse as usize,
         n_examples: examples as usize,
         ..suited
