@@ -16,7 +16,8 @@ use crate::section::{Section, check_sections};
 pub struct EvalConfig {
     /// Which photographs and renderings are shown.
     pub split: Split,
-    /// The kinds of questions, in the order in which they are asked; at least one, each once.
+    /// The kinds of questions, in the order in which they are asked; at least one, each once. Like the two temperatures below
+    /// left out of the JSON where it changes nothing, so that what was kept before it existed is found.
     #[serde(default = "all_sections", skip_serializing_if = "is_all_sections")]
     pub sections: Vec<Section>,
     /// Samples of each section, 1 to 100,000; an interval halves its width with four times as many.
@@ -233,5 +234,13 @@ mod tests {
         };
         let temperatures = Section::ALL.map(|section| config.sampling(section).temperature.to_bits());
         assert_eq!(temperatures, [0.5, 0.75, 0.625, 0.625].map(f64::to_bits));
+    }
+
+    #[test]
+    fn what_was_kept_before_a_setting_existed_is_still_found() {
+        let settings = serde_json::to_value(EvalConfig::new(Split::Test)).unwrap();
+        for key in ["sections", "erase_temperature", "outpaint_temperature"] {
+            assert_eq!(settings.get(key), None);
+        }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) enum Use {
 
 /// Leaves room for every [`Use`] between two neighbouring indices.
 const USES: u64 = 16;
+/// The last of them.
 const _: () = assert!((Use::Rollout as u64) < USES, "a use would draw what another draws for the next index");
 
 /// Standard normal noise for the items `first .. first + shape[0]` of a batch.

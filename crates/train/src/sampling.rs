@@ -84,3 +84,27 @@ impl SamplingConfig {
         Ok(Guidance::with_scale(self.guidance_scale).validate()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_before_a_setting_existed_goes_on() {
+        let json = r#"{"sampler":"ddim","n_steps":20,"guidance_scale":1.5,"temperature":0.5}"#;
+        let config: SamplingConfig = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&config).unwrap(), json);
+    }
+
+    #[test]
+    fn every_task_is_painted_at_its_temperature() {
+        let config = SamplingConfig {
+            temperature: 0.5,
+            erase_temperature: 0.75,
+            outpaint_temperature: 0.625,
+            ..SamplingConfig::from(&Defaults::default())
+        };
+        let of = |task| config.of_task(task).unwrap().temperature.to_bits();
+        assert_eq!([Task::Edit, Task::Erase, Task::Outpaint].map(of), [0.5, 0.75, 0.625].map(f64::to_bits));
+    }
+}

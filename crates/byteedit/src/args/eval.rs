@@ -56,7 +56,8 @@ pub(crate) struct ExamArgs {
 What does better on validation can be made the model's own: byteedit.json has it under `defaults`.
 
 What was measured is kept in DIR/answers: an evaluation that was stopped goes on by the same command, to the same figures. With
-another model, judge, world, device, number of threads or other settings a file of its own is begun and none is replaced. DIR
+another model, judge, world, device, number of threads or other settings a file of its own is begun and none is replaced; a
+section is measured once, whichever others are asked for. DIR
 may lie within the model's folder. Seconds are those of when each picture was painted.")]
 pub(crate) struct EvalWorldArgs {
     #[command(flatten)]
@@ -73,13 +74,13 @@ pub(crate) struct EvalWorldArgs {
     /// How strongly prompts pull in edit and outpaint (default: the model's)
     #[arg(long, value_name = "SCALE", allow_negative_numbers = true, value_parser = not_negative)]
     pub(crate) guidance: Option<f64>,
-    /// Of edits: below 1 they are smoother and more alike (default: the model's; 1 is the sampler's own)
+    /// Temperature of edits: below 1 they are smoother and more alike (default: the model's; 1 is the sampler's own)
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
-    /// The same for erasures (default: the model's)
+    /// Temperature of erasures (default: the model's)
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
     pub(crate) erase_temperature: Option<f64>,
-    /// The same for outpaintings (default: the model's)
+    /// Temperature of outpaintings (default: the model's)
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = temperature)]
     pub(crate) outpaint_temperature: Option<f64>,
     /// validation for choosing, test for reporting
@@ -101,7 +102,7 @@ pub(crate) struct EvalWorldArgs {
         value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) examples: u32,
     /// Folder for report.json, report.md, timing.json, the contact sheets, and the answers; what an earlier evaluation wrote is
-    /// replaced, but for answers
+    /// replaced or removed, but for answers
     #[arg(long, value_name = "DIR", default_value = "eval")]
     pub(crate) out: PathBuf,
     /// Print the report as JSON instead of the table

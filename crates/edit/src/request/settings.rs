@@ -104,8 +104,8 @@ impl Settings {
 }
 
 impl Sampling {
-    /// What suits a task: no guidance for erasing, since there is no prompt to follow; the model's temperature for the task, since
-    /// background loses its texture sooner than an object its shape.
+    /// What suits a task: no guidance for erasing, since there is no prompt to follow; the temperature that the
+    /// model names for the task.
     pub fn new(task: TaskKind, defaults: &Defaults) -> Self {
         let (guidance_scale, temperature) = match task {
             TaskKind::Edit => (defaults.guidance_scale, defaults.temperature),

@@ -42,7 +42,7 @@ pub(crate) struct KeptBatches {
     n_taken: usize,
 }
 
-/// The same of one section.
+/// A section's batches that are to come, and how many are done.
 #[derive(Debug, Default)]
 struct Coming {
     batches: VecDeque<Batch<Vec<MeasuredCase>>>,
@@ -79,10 +79,13 @@ impl KeptBatches {
         let (lines, kept): (_, Vec<Batch<_>>) =
             KeptLines::open(&folder.join(ANSWERS), NAME, "evaluation", &basis)?;
         let n_batches = settings.n_samples.div_ceil(settings.batch);
+        let mut of_sections: BTreeMap<usize, Vec<Batch<_>>> = BTreeMap::new();
+        for batch in kept {
+            let own = Batch { nth: batch.nth % n_batches, ..batch };
+            of_sections.entry(batch.nth / n_batches).or_default().push(own);
+        }
         let coming = sections.iter().map(|&section| {
-            let first = section as usize * n_batches;
-            let own = kept.iter().filter(|batch| (first..first + n_batches).contains(&batch.nth));
-            let own = own.map(|batch| Batch { nth: batch.nth - first, ..batch.clone() });
+            let own = of_sections.remove(&(section as usize)).unwrap_or_default();
             (section, Coming { batches: in_order(own), n_done: 0 })
         });
         Ok(Self { coming: coming.collect(), lines: Some(lines), n_batches, n_taken: 0 })
@@ -149,10 +152,10 @@ struct Basis<'a> {
 
 /// A line of the file, behind the first. Pictures are painted and judged by batches, and which of them a sheet may show depends
 /// on all cases before, so that batches count as wholes and in their order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Batch<C> {
-    /// Its place among the batches of all sections, counted from 0; of its own section among those of that.
+    /// In the file its place among the batches of all sections, counted from 0; in [`Coming`] among those of its section.
     nth: usize,
     /// A hash of what is asked.
     questions: String,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use byteedit_image::{Encoding, Format, encode};
 
-use super::Evaluation;
+use super::{Evaluation, Report};
 use crate::error::{EvalError, Result};
 use crate::section::Section;
 
@@ -19,8 +19,8 @@ const TIMING: &str = "timing.json";
 
 impl Evaluation {
     /// Writes `report.json`, `report.md`, `timing.json` and a contact sheet for each section, such as `edit.png`, into
-    /// `folder`, creating it; files of those names are replaced, and sheets of an earlier evaluation that this one does not have
-    /// are removed. Returns the paths, the JSON first.
+    /// `folder`, creating it; files of those names are replaced. Sheets of the report that was there, of sections that this one does
+    /// not have, are removed when all is written. Returns the paths, the JSON first.
     ///
     /// # Errors
     /// [`EvalError::Io`] for a folder that cannot be written to.
@@ -34,15 +34,22 @@ impl Evaluation {
             let png = encode(&sheet.picture, &Encoding::new(Format::Png))?;
             files.push((file_name(sheet.section), png));
         }
-        let is_written = |section: &Section| self.sheets.iter().any(|sheet| sheet.section == *section);
-        for section in Section::ALL.into_iter().filter(|section| !is_written(section)) {
-            let path = folder.join(file_name(section));
-            if path.exists() {
+        let earlier = sections_of_report(folder);
+        let written = write_files(folder, &files)?;
+        for path in earlier.into_iter().map(|section| folder.join(file_name(section))) {
+            if path.is_file() && !written.contains(&path) {
                 fs::remove_file(&path).map_err(EvalError::io("removing", &path))?;
             }
         }
-        write_files(folder, &files)
+        Ok(written)
     }
+}
+
+/// The sections of the report that is in a folder; none where there is no report that this version can read.
+fn sections_of_report(folder: &Path) -> Vec<Section> {
+    let json = fs::read(folder.join(JSON)).unwrap_or_default();
+    let report = serde_json::from_slice::<Report>(&json);
+    report.map(|report| report.sections.iter().map(|found| found.section).collect()).unwrap_or_default()
 }
 
 /// What the sheet of a section is called.

@@ -144,6 +144,9 @@ mod tests {
         preset.validate(8).unwrap();
         let text = serde_json::to_string(&preset).unwrap();
         assert_eq!(serde_json::from_str::<DecoderRunConfig>(&text).unwrap(), preset);
+        // Runs that were begun before it existed go on.
+        let plain = serde_json::to_value(DecoderRunConfig { latent_smoothing: 0.0, ..preset }).unwrap();
+        assert_eq!(plain.get("latent_smoothing"), None);
     }
 
     #[test]

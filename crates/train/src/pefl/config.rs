@@ -5,13 +5,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use byteedit_diffusion::own_temperature;
 use byteedit_edit::Hole;
 use byteedit_models::lora::LoraConfig;
 use byteedit_nn::Tape;
 use byteedit_reward::losses::FakeRegion;
 use serde::{Deserialize, Serialize};
-
-use byteedit_diffusion::own_temperature;
 
 use super::phase::{PhaseConfig, RolloutConfig};
 use crate::base::{DenoisingLossConfig, SamplesConfig};
