@@ -64,11 +64,8 @@ pub struct RankingRunConfig {
 impl RankingRunConfig {
     /// The small aesthetic reward: preferences alone.
     pub fn aesthetic() -> Self {
-        let mut network = mini_network();
-        // Finer grain and less to say of it: preferences are soon known by heart.
-        let BlipConfig { vision_config, text_config, .. } = &mut network.blip_config;
-        (vision_config.image_size, vision_config.num_hidden_layers) = (96, 2);
-        text_config.num_hidden_layers = 1;
+        // Fine grain and little to say of it: preferences are soon known by heart.
+        let network = mini_network(96, 128, [2, 1]);
         let mut training = mini_training(2404, 300, 16);
         (training.learning_rate.peak, training.report.validate_every) = (5e-4, 25);
         Self {
@@ -93,7 +90,7 @@ impl RankingRunConfig {
     /// The small alignment reward: mostly captions, true and wrong ones, of the mini world, and preferences.
     pub fn alignment() -> Self {
         Self {
-            network: mini_network(),
+            network: mini_network(64, 192, [4, 2]),
             p_world: 0.75,
             contrast: 1.0,
             training: mini_training(2405, 2200, 32),
@@ -177,28 +174,34 @@ pub(in crate::reward) fn check_keeps(training: &TrainingConfig) -> Result<()> {
     training.validate()
 }
 
-/// The network of the alignment reward, 1.4 M parameters: pictures of 48 px in 36 patches.
-fn mini_network() -> ImageRewardConfig {
+/// A small network: pictures of `image_size` px in patches of 8, `hidden_size` in heads of 32, layers of the encoders of pictures
+/// and of texts. That of the alignment reward has 3.1 M parameters.
+fn mini_network(
+    image_size: usize,
+    hidden_size: usize,
+    [n_vision_layers, n_text_layers]: [usize; 2],
+) -> ImageRewardConfig {
+    let (intermediate_size, num_attention_heads) = (4 * hidden_size, hidden_size / 32);
     ImageRewardConfig {
         class_name: None,
         blip_config: BlipConfig {
             text_config: BlipTextConfig {
                 vocab_size: 0,
-                hidden_size: 128,
-                encoder_hidden_size: 128,
-                intermediate_size: 512,
-                num_hidden_layers: 2,
-                num_attention_heads: 4,
+                hidden_size,
+                encoder_hidden_size: hidden_size,
+                intermediate_size,
+                num_hidden_layers: n_text_layers,
+                num_attention_heads,
                 max_position_embeddings: 16,
                 layer_norm_eps: 1e-12,
                 extra: Map::new(),
             },
             vision_config: BlipVisionConfig {
-                hidden_size: 128,
-                intermediate_size: 512,
-                num_hidden_layers: 4,
-                num_attention_heads: 4,
-                image_size: 48,
+                hidden_size,
+                intermediate_size,
+                num_hidden_layers: n_vision_layers,
+                num_attention_heads,
+                image_size,
                 patch_size: 8,
                 layer_norm_eps: 1e-6,
                 extra: Map::new(),
