@@ -19,9 +19,9 @@ const SMALL_WEIGHTS: [(&str, u64); 6] = [
     ("models/mini", 22 * MB),
     ("models/judge", 5 * MB / 2),
     ("models/annotator", 5 * MB / 2),
-    ("models/aesthetic", 4 * MB),
-    ("models/alignment", 4 * MB),
-    ("models/coherent", 2 * MB),
+    ("models/aesthetic", 2 * MB),
+    ("models/alignment", 13 * MB / 2),
+    ("models/coherent", 3 * MB / 2),
 ];
 const WORLD_PACK: (&str, u64) = ("assets/world/world.pack", 8 * MB);
 
