@@ -56,7 +56,7 @@ impl CompareConfig {
     /// Checks every number that does not belong to an arm, at the door.
     ///
     /// # Errors
-    /// [`EvalError::Config`] names the first that is out of range.
+    /// [`EvalError::Config`](crate::EvalError::Config) names the first that is out of range.
     pub fn validate(&self) -> Result<()> {
         self.for_arm(&ArmSettings::from(&EvalConfig::new(self.split))).validate()
     }
