@@ -16,8 +16,8 @@ use crate::section::{Section, check_sections};
 pub struct EvalConfig {
     /// Which photographs and renderings are shown.
     pub split: Split,
-    /// The kinds of questions, in the order in which they are asked; at least one, each once. Like the two temperatures below
-    /// left out of the JSON where it changes nothing, so that what was kept before it existed is found.
+    /// The kinds of questions, in the order in which they are asked; at least one, each once. Like `erase_temperature`
+    /// and `outpaint_temperature` left out of the JSON where it changes nothing, so that what was kept before it existed is found.
     #[serde(default = "all_sections", skip_serializing_if = "is_all_sections")]
     pub sections: Vec<Section>,
     /// Samples of each section, 1 to 100,000; an interval halves its width with four times as many.
